@@ -1,0 +1,1 @@
+"""One module for one third party behind one port; none imports another."""

@@ -1,0 +1,1 @@
+"""Nouns and arithmetic: NumPy and Pillow only; no I/O, no clock, no settings."""

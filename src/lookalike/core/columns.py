@@ -1,0 +1,323 @@
+"""The filter and rank fields of all products, column by column, indexed by product key.
+
+A column holds each of the four scalar types in a slot of its own, so that a field that is a number here and a word there
+still filters exactly. Text (and lists of text) is dictionary-coded: an operator is evaluated once per distinct value, by its
+reference meaning, and then looked up per product.
+
+Writers take a lock and never touch what a reader may hold in a way it could notice: arrays grow by being replaced, and a
+cell is one machine word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.core.filters import (
+    FIELDS,
+    NEGATED,
+    OPERATORS,
+    And,
+    Compare,
+    Filter,
+    Not,
+    Operand,
+    Or,
+    field_value,
+    holds,
+    operand_type,
+)
+from lookalike.core.query import FacetValue
+from lookalike.core.types import Allowed, Keys, Mask, Product, Value
+
+Numbers = NDArray[np.float64]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ORDERED = {"=": np.equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
+MAX_FACET_VALUES = 200
+"""How many values of a facet are counted out; the most frequent come first."""
+
+
+def seconds(time: datetime) -> float:
+    """Return seconds since 1970 (exact to the microsecond for the dates that shops have)."""
+    return (time - _EPOCH).total_seconds()
+
+
+class _Numeric:
+    """float64 per key, NaN where absent; dates are held as seconds."""
+
+    def __init__(self, capacity: int) -> None:
+        self.values: Numbers = np.full(capacity, np.nan)
+
+    def grow(self, capacity: int) -> None:
+        self.values = np.append(self.values, np.full(capacity - len(self.values), np.nan))
+
+    def present(self) -> Mask:
+        return ~np.isnan(self.values)
+
+    def mask(self, operator: str, operand: Any) -> Mask:
+        values = self.values
+        if operator == "exists":
+            return ~np.isnan(values)
+        if operator == "in":
+            return np.isin(values, np.asarray(operand, dtype=np.float64))
+        if operator == "between":
+            return cast(Mask, (values >= operand[0]) & (values <= operand[1]))
+        return cast(Mask, _ORDERED["=" if operator == "contains" else operator](values, operand))
+
+
+class _Coded:
+    """int32 code per key into a dictionary of values (a value is the field's tuple of scalars); 0 is absent."""
+
+    def __init__(self, capacity: int) -> None:
+        self.codes = np.zeros(capacity, np.int32)
+        self.values: list[tuple[Any, ...]] = [()]
+        self.code_of: dict[tuple[Any, ...], int] = {(): 0}
+        self.longer: list[int] = []  # codes of values with more than one scalar
+
+    def grow(self, capacity: int) -> None:
+        self.codes = np.append(self.codes, np.zeros(capacity - len(self.codes), np.int32))
+
+    def code(self, value: tuple[Any, ...]) -> int:
+        code = self.code_of.get(value)
+        if code is None:
+            code = len(self.values)
+            self.values.append(value)
+            self.code_of[value] = code
+            if len(value) > 1:
+                self.longer.append(code)
+        return code
+
+    def mask(self, operator: str, operand: Any) -> Mask:
+        codes = self.codes.copy()  # before the values are read: a writer may add some meanwhile
+        table = np.zeros(len(self.values), bool)
+        for code in self._worth_testing(operator, operand):
+            table[code] = holds(operator, self.values[code], operand)
+        return cast(Mask, table[codes])
+
+    def _worth_testing(self, operator: str, operand: Any) -> Iterable[int]:
+        """Equality needs no look at every distinct value, which matters for a column such as `id`."""
+        if operator not in ("=", "in", "contains"):
+            return range(1, len(self.values))
+        wanted = operand if operator == "in" else (operand,)
+        return [code for scalar in wanted if (code := self.code_of.get((scalar,)))] + self.longer
+
+
+class Column:
+    """One field of all products."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.numbers: _Numeric | None = None
+        self.dates: _Numeric | None = None
+        self.coded: _Coded | None = None  # text, lists of text, and true/false
+
+    def grow(self, capacity: int) -> None:
+        self.capacity = capacity
+        for slot in (self.numbers, self.dates, self.coded):
+            if slot is not None:
+                slot.grow(capacity)
+
+    def set(self, keys: Keys, values: Sequence[Value | None]) -> None:
+        """Put products' values in the slot of each one's type and empty the others."""
+        numbers = np.array([_number(v) for v in values])
+        dates = np.array([seconds(v) if isinstance(v, datetime) else np.nan for v in values])
+        words = [v if isinstance(v, tuple) else (v,) if isinstance(v, str | bool) else () for v in values]
+        if self.numbers is None and not np.isnan(numbers).all():
+            self.numbers = _Numeric(self.capacity)
+        if self.dates is None and not np.isnan(dates).all():
+            self.dates = _Numeric(self.capacity)
+        if self.coded is None and any(words):
+            self.coded = _Coded(self.capacity)
+        if self.numbers is not None:
+            self.numbers.values[keys] = numbers
+        if self.dates is not None:
+            self.dates.values[keys] = dates
+        if self.coded is not None:
+            self.coded.codes[keys] = [self.coded.code(w) for w in words]
+
+    def types(self) -> frozenset[type]:
+        """Return the scalar types the column holds."""
+        found: set[type] = set()
+        if self.numbers is not None:
+            found.add(float)
+        if self.dates is not None:
+            found.add(datetime)
+        if self.coded is not None:
+            found |= {type(scalar) for value in self.coded.values for scalar in value}
+        return frozenset(found)
+
+    def mask(self, operator: str, operand: Operand) -> Mask:
+        """Evaluate one comparison for every key: bool [capacity]."""
+        if operator in NEGATED:
+            return self.mask("exists", None) & ~self.mask(NEGATED[operator], operand)
+        result = np.zeros(self.capacity, bool)
+        wanted = operand_type(operand)
+        for slot, held in ((self.numbers, float), (self.dates, datetime)):
+            if slot is not None and (operator == "exists" or wanted is held):
+                result |= slot.mask(operator, _in_seconds(operand))[: len(result)]
+        if self.coded is not None and (operator == "exists" or wanted in (str, bool)):
+            result |= self.coded.mask(operator, operand)[: len(result)]
+        return result
+
+    def counts(self, mask: Mask) -> list[FacetValue]:
+        """Count the values among the masked products, most frequent first; a list counts for each of its elements."""
+        tally: dict[Any, int] = {}
+        if self.coded is not None:
+            per_code = np.bincount(self.coded.codes[: len(mask)][mask[: self.capacity]])
+            for code in np.flatnonzero(per_code):
+                for scalar in dict.fromkeys(self.coded.values[code]):
+                    tally[scalar] = tally.get(scalar, 0) + int(per_code[code])
+        for slot, show in ((self.numbers, float), (self.dates, _day)):
+            if slot is not None:
+                held = slot.values[: len(mask)][mask[: self.capacity]]
+                for number, count in zip(*np.unique(held[~np.isnan(held)], return_counts=True), strict=True):
+                    shown = show(number)
+                    tally[shown] = tally.get(shown, 0) + int(count)
+        ranked = sorted(tally.items(), key=lambda item: (-item[1], str(item[0])))
+        return [FacetValue(value, count) for value, count in ranked[:MAX_FACET_VALUES]]
+
+
+def _day(second: float) -> str:
+    return datetime.fromtimestamp(second, UTC).date().isoformat()
+
+
+def _in_seconds(operand: Operand) -> Any:
+    if isinstance(operand, tuple):
+        return tuple(_in_seconds(v) for v in operand)
+    return seconds(operand) if isinstance(operand, datetime) else operand
+
+
+class Columns:
+    """All columns of a catalogue, and which keys are products that may be found."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._capacity = 1024
+        self._columns: dict[str, Column] = {}
+        self._live = np.zeros(self._capacity, bool)
+        for name in FIELDS:
+            self._columns[name] = Column(self._capacity)
+
+    def __len__(self) -> int:
+        """Count the products that may be found."""
+        return int(self._live.sum())
+
+    @property
+    def live(self) -> Mask:
+        """bool [capacity] by key: which products are there and active."""
+        return self._live
+
+    def types(self) -> dict[str, frozenset[type]]:
+        """Return the columns there are and the scalar types each holds."""
+        return {name: column.types() for name, column in sorted(list(self._columns.items()))}
+
+    def set(self, keys: Sequence[int], products: Sequence[Product]) -> None:
+        """Insert or replace the fields of products."""
+        if not keys:
+            return
+        at = np.asarray(keys, np.int64)
+        attributes = {name for product in products for name in product.attributes}
+        with self._lock:
+            if at.max() >= self._capacity:
+                self._grow(max(int(at.max()) + 1, self._capacity * 2))
+            for name in attributes:
+                self._columns.setdefault(_column_name(name), Column(self._capacity))
+            for name, column in self._columns.items():
+                column.set(at, [field_value(product, name) for product in products])
+            self._live[at] = [product.active for product in products]
+
+    def delete(self, keys: Iterable[int]) -> None:
+        """Make these products unfindable."""
+        with self._lock:
+            for key in keys:
+                if key < self._capacity:
+                    self._live[key] = False
+
+    def allowed(self, where: Filter | None) -> Allowed:
+        """Evaluate a filter over the findable products."""
+        live = self._live
+        if where is None:
+            mask = live.copy()
+        else:
+            mask = self.mask(where)
+            size = min(len(mask), len(live))
+            mask = mask[:size] & live[:size]
+        return Allowed(mask, int(np.count_nonzero(mask)))
+
+    def mask(self, where: Filter) -> Mask:
+        """Evaluate a filter for every key, findable or not: bool [capacity]."""
+        match where:
+            case And(filters):
+                return _fold(np.logical_and, [self.mask(f) for f in filters], self._capacity, empty=True)
+            case Or(filters):
+                return _fold(np.logical_or, [self.mask(f) for f in filters], self._capacity, empty=False)
+            case Not(inner):
+                return ~self.mask(inner)
+            case Compare(name, operator, operand):
+                column = self._columns.get(name)
+                if column is None:
+                    return np.zeros(self._capacity, bool)
+                return column.mask(operator, operand)
+
+    def numbers(self, name: str, keys: Keys) -> Numbers:
+        """Return a numeric or date column for these keys, float64 [n], NaN where absent; booleans are 0 and 1."""
+        column = self._columns.get(name)
+        if column is None:
+            return np.full(len(keys), np.nan)
+        for slot in (column.numbers, column.dates):
+            if slot is not None:
+                return slot.values[keys]
+        if column.coded is None:
+            return np.full(len(keys), np.nan)
+        as_number = np.array(
+            [float(v[0]) if v and isinstance(v[0], bool) else np.nan for v in column.coded.values]
+        )
+        return cast(Numbers, as_number[column.coded.codes[keys]])
+
+    def codes(self, name: str, keys: Keys) -> NDArray[np.int32]:
+        """Return one small number per distinct text of a column for these keys, int32 [n], 0 where absent."""
+        column = self._columns.get(name)
+        if column is None or column.coded is None:
+            return np.zeros(len(keys), np.int32)
+        return column.coded.codes[keys]
+
+    def values(self, name: str, codes: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Return what `codes` stand for."""
+        column = self._columns[name]
+        return [column.coded.values[code] if column.coded else () for code in codes]
+
+    def facets(self, names: Sequence[str], allowed: Allowed) -> Mapping[str, tuple[FacetValue, ...]]:
+        """Count the values of the named columns among the allowed products."""
+        return {
+            name: tuple(self._columns[name].counts(allowed.mask)) for name in names if name in self._columns
+        }
+
+    def _grow(self, capacity: int) -> None:
+        for column in self._columns.values():
+            column.grow(capacity)
+        self._live = np.append(self._live, np.zeros(capacity - len(self._live), bool))
+        self._capacity = capacity
+
+
+def _column_name(attribute: str) -> str:
+    # An attribute that shares its name with a field of every product keeps a column of its own.
+    return f"attributes.{attribute}" if attribute in FIELDS else attribute
+
+
+def _number(value: Value | None) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else np.nan
+
+
+def _fold(operation: Any, masks: Sequence[Mask], capacity: int, *, empty: bool) -> Mask:
+    if not masks:
+        return np.full(capacity, empty)
+    size = min(len(mask) for mask in masks)  # a writer may have grown the columns between two of them
+    return cast(Mask, operation.reduce([mask[:size] for mask in masks]))
+
+
+assert set(_ORDERED) <= set(OPERATORS)

@@ -1,0 +1,115 @@
+"""Every error a person can meet, drawn as one tree.
+
+    LookalikeError
+    ├── InputError             something given to us is wrong
+    │   ├── ImageError         bytes that are not a usable picture
+    │   ├── FetchError         an image that could not be got from its path or URL
+    │   ├── SourceError        a catalogue file, folder or query that cannot be read
+    │   ├── RowError           one row or one field of a source
+    │   ├── FilterError        a filter's syntax or a column it does not know (carries the position)
+    │   ├── QueryError         a query that asks for nothing, or for something that is not there
+    │   └── VectorError        NaN, zero or wrongly shaped vectors
+    ├── LimitError             a named limit was passed
+    ├── EncoderMismatch        an index made by another encoder
+    ├── CatalogError           the database: missing, full, locked, of another schema
+    └── MissingExtra           an optional dependency is not installed
+
+An error says what is wrong (`str(error)`) and what to do (`error.hint`); `error.code` is stable and for programs.
+"""
+
+from __future__ import annotations
+
+
+class LookalikeError(Exception):
+    """Base of every error raised on purpose; `hint` is the remedy, a whole sentence."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+
+class InputError(LookalikeError):
+    """Something given to us is wrong."""
+
+    code = "input"
+
+
+class ImageError(InputError):
+    """Bytes that cannot become a picture."""
+
+    code = "image"
+
+
+class FetchError(InputError):
+    """An image reference whose bytes could not be got."""
+
+    code = "fetch"
+
+
+class SourceError(InputError):
+    """A source of products that cannot be opened or read on."""
+
+    code = "source"
+
+
+class RowError(InputError):
+    """One row, or one field of it, that cannot be used."""
+
+    code = "row"
+
+
+class FilterError(InputError):
+    """A filter that cannot be read or that names an unknown column.
+
+    `position` is the 0-based offset into the text form, or None for the JSON form.
+    """
+
+    code = "filter"
+
+    def __init__(self, message: str, *, hint: str = "", position: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.position = position
+
+
+class QueryError(InputError):
+    """A query that asks for nothing, or for something that is not there."""
+
+    code = "query"
+
+
+class VectorError(InputError):
+    """Vectors of a wrong shape, or with NaN, infinite or zero rows."""
+
+    code = "vector"
+
+
+class LimitError(LookalikeError):
+    """A named limit was passed."""
+
+    code = "limit"
+
+    def __init__(self, limit: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint or f"Raise the setting {limit} if this is meant.")
+        self.limit = limit
+
+
+class EncoderMismatch(LookalikeError):  # noqa: N818 - it reads better where it is caught
+    """The catalogue was embedded by another encoder than the one asked for."""
+
+    code = "encoder_mismatch"
+
+
+class CatalogError(LookalikeError):
+    """The catalogue database cannot be used."""
+
+    code = "catalog"
+
+
+class MissingExtra(LookalikeError):  # noqa: N818
+    """An optional dependency is not installed; the hint ends in the install line."""
+
+    code = "missing_extra"

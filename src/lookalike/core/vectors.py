@@ -1,0 +1,25 @@
+"""What vectors must be before anything compares them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lookalike.core.errors import VectorError
+from lookalike.core.types import Vectors
+
+
+def unit_rows(vectors: np.ndarray, dim: int, what: str = "vectors") -> Vectors:
+    """Return float32 [n, dim] with rows of length 1; raise VectorError naming the first row that cannot be one."""
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        raise VectorError(f"{what} have shape {vectors.shape}, expected [n, {dim}]", hint="Use the encoder of this catalogue.")
+    rows = np.ascontiguousarray(vectors, np.float32)
+    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
+    bad = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
+    if len(bad):
+        raise VectorError(
+            f"row {bad[0]} of the {what} is zero, infinite or not a number ({len(bad)} of {len(rows)} rows are)",
+            hint="A vector needs a direction: find out what the encoder was given there.",
+        )
+    if np.abs(lengths - 1.0).max(initial=0.0) > 1e-5:
+        rows = (rows / lengths[:, None]).astype(np.float32)
+    return rows

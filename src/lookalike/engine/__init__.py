@@ -1,0 +1,1 @@
+"""Orchestration through the ports: ingest, index, search, evaluate."""

@@ -85,7 +85,9 @@ class _Segment:
         return replace(self, alive=alive, all_alive=False)
 
     def live(self) -> tuple[Keys, Vectors]:
-        return (self.keys, self.vectors) if self.all_alive else (self.keys[self.alive], self.vectors[self.alive])
+        return (
+            (self.keys, self.vectors) if self.all_alive else (self.keys[self.alive], self.vectors[self.alive])
+        )
 
 
 class ExactIndex:
@@ -145,18 +147,17 @@ class ExactIndex:
         return Candidates(keys, similarities)
 
     def similarities(self, vectors: Vectors, keys: Keys) -> Similarities:
-        result = np.full((len(vectors), len(keys)), -np.inf, np.float32)
+        queries = np.ascontiguousarray(vectors, np.float32)
+        result = np.full((len(queries), len(keys)), np.nan, np.float32)
         for segment in self._segments:
             rows, owners = segment.rows_of(keys)
-            if len(rows) == 0:
+            if not len(rows):
                 continue
-            # All rows in order need no gathering, which would cost more than the inner products.
             whole = len(rows) == len(segment.keys) and bool((np.diff(rows) == 1).all())
-            held = segment.vectors if whole else segment.vectors[rows]
-            per_row = vectors @ held.T
             firsts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1]))
-            result[:, owners[firsts]] = np.maximum.reduceat(per_row, firsts, axis=1)
-        result[np.isneginf(result)] = np.nan
+            for number, query in enumerate(queries):
+                per_row = _inner_products(segment.vectors, query, None if whole else rows)
+                result[number, owners[firsts]] = np.maximum.reduceat(per_row, firsts)
         return result
 
     def get(self, keys: Keys) -> tuple[Keys, Vectors]:
@@ -190,30 +191,52 @@ def _choose(segment: _Segment, allowed: Allowed | None) -> Rows | Mask | None:
 
 
 def _nearest(
-    segment: _Segment, query: NDArray[np.float32], pool: int, rows: Rows | Mask | None
+    segment: _Segment, query: NDArray[np.float32], pool: int, chosen: Rows | Mask | None
 ) -> tuple[Keys, NDArray[np.float32]]:
     """Return the best `pool` products of a segment, each once, in no certain order."""
-    if segment.scan is None or (rows is not None and rows.dtype != bool):
-        if rows is not None and rows.dtype == bool:
-            rows = np.flatnonzero(rows)
-        held = segment.vectors if rows is None else segment.vectors[rows]
-        keys = segment.keys if rows is None else segment.keys[rows]
-        return _best_per_product(keys, held @ query, pool)
-    return _scan(segment, query, pool, rows)
+    if segment.scan is not None and (chosen is None or chosen.dtype == bool):
+        return _scan(segment, query, pool, chosen)
+    rows = np.flatnonzero(chosen) if chosen is not None and chosen.dtype == bool else chosen
+    keys = segment.keys if rows is None else segment.keys[rows]
+    return _best_per_product(keys, _inner_products(segment.vectors, query, rows), pool)
+
+
+def _inner_products(
+    vectors: Vectors, query: NDArray[np.float32], rows: NDArray[Any] | None
+) -> NDArray[np.float32]:
+    """Return the inner products with all rows or some, float32 [n], by FAISS's kernels.
+
+    They neither gather the rows nor start threads: BLAS threads that meet a busy machine wait on each other for whole time
+    slices.
+    """
+    count, dim = vectors.shape
+    result = np.empty(count if rows is None else len(rows), np.float32)
+    if rows is None:
+        pointers = [faiss.swig_ptr(array) for array in (result, query, vectors)]
+        faiss.fvec_inner_products_ny(*pointers, dim, count)  # type: ignore[attr-defined]  # not in the stubs
+    else:
+        ids = np.ascontiguousarray(rows, np.int64)
+        pointers = [faiss.swig_ptr(array) for array in (result, query, vectors, ids)]
+        faiss.fvec_inner_products_by_idx(*pointers, dim, 1, len(ids))  # type: ignore[attr-defined]
+    return result
 
 
 def _scan(
-    segment: _Segment, query: NDArray[np.float32], pool: int, mask: Mask | None
+    segment: _Segment, query: NDArray[np.float32], pool: int, mask: NDArray[Any] | None
 ) -> tuple[Keys, NDArray[np.float32]]:
-    bits = None if mask is None else np.packbits(mask, bitorder="little")
-    selector = None if bits is None else faiss.IDSelectorBitmap(bits)
-    parameters = None if selector is None else faiss.SearchParameters(sel=selector)
-    total = len(segment.keys) if mask is None else int(np.count_nonzero(mask))
+    parameters, total = None, len(segment.keys)
+    if mask is not None:
+        # The stubs of FAISS give selectors the C++ signature; Python takes the array itself.
+        selector = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))  # type: ignore[call-arg,arg-type]
+        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        total = int(np.count_nonzero(mask))
     width = min(total, pool + 16)
     while True:
         rough, found = segment.scan.search(query[None], max(width, 1), params=parameters)
         rows = found[0][found[0] >= 0]
-        keys, similarities = _best_per_product(segment.keys[rows], segment.vectors[rows] @ query, pool)
+        keys, similarities = _best_per_product(
+            segment.keys[rows], _inner_products(segment.vectors, query, rows), pool
+        )
         if width >= total:
             return keys, similarities
         if len(keys) == pool and similarities.min() >= rough[0, -1] + ROUNDING:
@@ -225,7 +248,9 @@ def _best_per_product(
     keys: Keys, similarities: NDArray[np.float32], pool: int
 ) -> tuple[Keys, NDArray[np.float32]]:
     """Reduce rows to products by their best row, and keep the best `pool`; equal ones by smaller key."""
-    order = np.lexsort((keys, -similarities)) if len(keys) <= 4 * pool + 64 else _top(keys, similarities, pool)
+    order = (
+        np.lexsort((keys, -similarities)) if len(keys) <= 4 * pool + 64 else _top(keys, similarities, pool)
+    )
     keys, similarities = keys[order], similarities[order]
     _, firsts = np.unique(keys, return_index=True)
     firsts.sort()

@@ -212,6 +212,11 @@ class Columns:
         """bool [capacity] by key: which products are there and active."""
         return self._live
 
+    def live_among(self, keys: Sequence[int]) -> list[bool]:
+        """Return which of these products may be found."""
+        live = self._live
+        return [key < len(live) and bool(live[key]) for key in keys]
+
     def types(self) -> dict[str, frozenset[type]]:
         """Return the columns there are and the scalar types each holds."""
         return {name: column.types() for name, column in sorted(list(self._columns.items()))}

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.core.types import Vectors
-
 
 def first_of_each(groups: Sequence[object]) -> NDArray[np.int64]:
     """Return the positions of the first of each group, in order; None is a group of its own. int64 [m]."""
@@ -32,20 +30,19 @@ def cap_per_group(groups: Sequence[object], cap: int) -> NDArray[np.int64]:
 
 
 def maximal_marginal_relevance(
-    scores: NDArray[np.float64], vectors: Vectors, diversity: float, count: int
+    scores: NDArray[np.float64], alike: NDArray[np.float64], diversity: float, count: int
 ) -> NDArray[np.int64]:
-    """Order the best `count` products by (1 - diversity) x score - diversity x similarity to what is already chosen.
+    """Order the best `count` products by (1 - diversity) x score - diversity x likeness to what is already chosen.
 
-    scores float64 [n], best first; vectors float32 [n, dim], unit rows (a zero row is like nothing); diversity 0 to 1.
-    The order for a smaller count is the beginning of that for a larger one, so that pages agree. Carbonell & Goldstein 1998.
+    scores float64 [n]; alike float64 [n, n], 1 for identical products and 0 for unrelated ones; diversity 0 to 1. The order
+    for a smaller count is the beginning of that for a larger one. Source: Carbonell and Goldstein, 1998.
     """
-    left = np.ones(len(scores), bool)
+    marginal = (1 - diversity) * scores
     nearest = np.zeros(len(scores))
     order = []
     for _ in range(min(count, len(scores))):
-        marginal = np.where(left, (1 - diversity) * scores - diversity * nearest, -np.inf)
-        best = int(np.argmax(marginal))
+        best = int(np.argmax(marginal - diversity * nearest))
         order.append(best)
-        left[best] = False
-        nearest = np.maximum(nearest, vectors @ vectors[best])
+        marginal[best] = -np.inf
+        nearest = np.maximum(nearest, alike[best])
     return np.array(order, np.int64)

@@ -13,7 +13,7 @@ What is 0 says nothing, so a product without a vector in a space scores 0 there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,16 +39,22 @@ class Calibration:
 
     def __call__(self, similarities: Similarities) -> Relevance:
         """Calibrate similarities of any shape; NaN (no vector) becomes 0."""
-        ceiling = max(1.0, self.neighbour + 1e-6)
-        neighbour = min(max(self.neighbour, self.background + 1e-6), ceiling - 1e-6)
-        # Below the background the first slope goes on, so that ranks are kept; np.interp needs that end named.
-        floor = self.background - 2.0
-        slope = NEIGHBOUR / max(neighbour - self.background, 1e-6)
-        anchors = [floor, self.background, neighbour, ceiling]
-        values = np.interp(
-            np.nan_to_num(similarities, nan=self.background), anchors, [-2.0 * slope, 0.0, NEIGHBOUR, 1.0]
-        )
-        return np.asarray(values, np.float64)
+        background = min(self.background, 1.0 - 2e-3)
+        neighbour = min(max(self.neighbour, background + 1e-3), 1.0 - 1e-3)  # the anchors must stay apart
+        slope = NEIGHBOUR / (neighbour - background)
+        below = (
+            background - 2.0
+        )  # the first slope goes on below the background; np.interp wants its end named
+        known = np.nan_to_num(similarities, nan=background)
+        anchors, values = (below, background, neighbour, 1.0), (-2.0 * slope, 0.0, NEIGHBOUR, 1.0)
+        return np.asarray(np.interp(known, anchors, values), np.float64)
+
+
+class _AtLeastZero(Calibration):
+    """What a product may still score that is no nearer than these similarities, or has no vector at all."""
+
+    def __call__(self, similarities: Similarities) -> Relevance:
+        return np.maximum(super().__call__(similarities), 0.0)
 
 
 UNCALIBRATED = Calibration(background=0.0, neighbour=NEIGHBOUR)
@@ -57,14 +63,22 @@ UNCALIBRATED = Calibration(background=0.0, neighbour=NEIGHBOUR)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signal:
-    """One part of the query seen in one space: `weight` is the space's share in the part, `similarities` float32 [n]."""
+    """Part number `part` of the query seen in one space: similarities float32 [n] of n products.
 
-    part: str
+    `part_weight` is signed; `weight` is the space's share in the part; shares of a part add up to 1.
+    """
+
+    part: int
     part_weight: float
     space: str
     weight: float
     calibration: Calibration
     similarities: Similarities
+
+    @property
+    def values(self) -> Relevance:
+        """Return the calibrated similarities, float64 [n]."""
+        return self.calibration(self.similarities)
 
 
 def space_weights(spaces: Sequence[str], asked: Mapping[str, float] | None) -> dict[str, float]:
@@ -89,84 +103,91 @@ def space_weights(spaces: Sequence[str], asked: Mapping[str, float] | None) -> d
     return {space: weight / total for space, weight in share.items() if weight > 0}
 
 
-def fuse(signals: Sequence[Signal], mode: Mode) -> Relevance:
-    """Combine all signals into one relevance per product, float64 [n].
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """All signals of one part together."""
 
-    Each part's relevance is the weighted mean of its spaces. Positive parts combine by `mode`; negative parts then take away
-    what a product has *above* the background: being unlike "floral" is no merit beyond not being floral.
-    """
-    parts = _by_part(signals)
-    positive = [(group[0].part_weight, _part(group)) for group in parts if group[0].part_weight > 0]
-    negative = [(-group[0].part_weight, _part(group)) for group in parts if group[0].part_weight < 0]
-    total = sum(weight for weight, _ in positive)
+    weight: float
+    relevance: Relevance
+    signals: tuple[Signal, ...]
+
+
+def _parts(signals: Sequence[Signal]) -> tuple[list[_Part], list[_Part]]:
+    """Return the positive and the negative parts."""
+    groups: dict[int, list[Signal]] = {}
+    for signal in signals:
+        groups.setdefault(signal.part, []).append(signal)
+    parts = [
+        _Part(group[0].part_weight, np.sum([s.weight * s.values for s in group], axis=0), tuple(group))
+        for group in groups.values()
+    ]
+    return [p for p in parts if p.weight > 0], [p for p in parts if p.weight < 0]
+
+
+def _shares(positive: Sequence[_Part], mode: Mode) -> list[Relevance]:
+    """Return how much each positive part counts for each product, float64 [n] each, adding up to 1."""
+    relevances = np.array([part.relevance for part in positive])
     if mode == "mix":
-        fused = sum((weight / total * relevance for weight, relevance in positive), np.zeros(1))
-    else:
-        pick = np.max if mode == "any" else np.min
-        fused = pick([relevance for _, relevance in positive], axis=0)
-    for weight, relevance in negative:
-        fused = fused - weight / total * np.maximum(relevance, 0.0)
-    return np.asarray(fused, np.float64)
+        total = sum(part.weight for part in positive)
+        return [np.full(relevances.shape[1], part.weight / total) for part in positive]
+    decisive = relevances.argmax(axis=0) if mode == "any" else relevances.argmin(axis=0)
+    return [(decisive == number).astype(np.float64) for number in range(len(positive))]
+
+
+def _penalties(positive: Sequence[_Part], negative: Sequence[_Part]) -> list[Relevance]:
+    """Return each negative part's factor per product: a product below the background is not rewarded for it."""
+    total = sum(part.weight for part in positive)
+    return [np.where(part.relevance > 0, part.weight / total, 0.0) for part in negative]
+
+
+def fuse(signals: Sequence[Signal], mode: Mode) -> Relevance:
+    """Combine all signals into one relevance per product, float64 [n]. At least one part must weigh above 0.
+
+    Each part's relevance is the weighted mean of its spaces. Positive parts combine by `mode`: mix takes their weighted mean,
+    any the best, all the worst. Negative parts then take away what a product has *above* the background: to be unlike
+    "floral" is no merit beyond not being floral.
+    """
+    positive, negative = _parts(signals)
+    factors = _shares(positive, mode) + _penalties(positive, negative)
+    terms = [factor * part.relevance for factor, part in zip(factors, positive + negative, strict=True)]
+    return np.asarray(np.sum(terms, axis=0), np.float64)
 
 
 def ceiling(signals: Sequence[Signal], mode: Mode) -> float:
-    """Bound the relevance of a product in none of the pools: each signal's `similarities` [1] is its pool's lowest.
+    """Bound the relevance of any product outside the pools; each signal's `similarities` [1] is the lowest of its pool.
 
-    A product outside a pool is no more similar than that, or has no vector there and scores 0; negative parts add nothing.
-    This is the stopping rule of Fagin's threshold algorithm (Fagin, Lotem, Naor 2001).
+    Such a product is no more similar than that, or has no vector there and scores 0; negative parts add nothing.
+    This is the stopping rule of the threshold algorithm (Fagin, Lotem and Naor, 2001).
     """
     bounds = [
-        sum(s.weight * max(0.0, float(s.calibration(s.similarities)[0])) for s in group)
-        for group in _by_part(signals)
-        if group[0].part_weight > 0
+        replace(s, calibration=_AtLeastZero(s.calibration.background, s.calibration.neighbour))
+        for s in signals
     ]
-    weights = [group[0].part_weight for group in _by_part(signals) if group[0].part_weight > 0]
-    if mode == "mix":
-        return float(np.dot(bounds, weights) / sum(weights))
-    return max(bounds) if mode == "any" else min(bounds)
+    return float(fuse([s for s in bounds if s.part_weight > 0], mode)[0])
 
 
-def explain(signals: Sequence[Signal], mode: Mode, column: int) -> list[Because]:
-    """Return the terms that add up to the relevance of product number `column`.
+def explain(signals: Sequence[Signal], mode: Mode, names: Sequence[str]) -> list[list[Because]]:
+    """Return, for each of the n products, the terms that add up to its relevance; `names` are those of the parts.
 
     In the modes any and all only the deciding part has a say.
     """
-    parts = _by_part(signals)
-    positive = [group for group in parts if group[0].part_weight > 0]
-    total = sum(group[0].part_weight for group in positive)
-    shares = {id(group): group[0].part_weight / total for group in parts}
-    if mode != "mix":
-        relevances = [float(_part(group)[column]) for group in positive]
-        decisive = int(np.argmax(relevances) if mode == "any" else np.argmin(relevances))
-        shares |= {id(group): float(number == decisive) for number, group in enumerate(positive)}
-    terms = []
-    for group in parts:
-        share = shares[id(group)]
-        if share < 0 and _part(group)[column] <= 0:
-            share = 0.0
-        terms += [_because(signal, share * signal.weight, column) for signal in group if share]
-    return terms
-
-
-def _because(signal: Signal, weight: float, column: int) -> Because:
-    raw = float(signal.similarities[column])
-    value = float(signal.calibration(signal.similarities[column : column + 1])[0])
-    return Because(
-        name=signal.space,
-        part=signal.part,
-        value=value,
-        weight=weight,
-        contribution=weight * value,
-        similarity=None if np.isnan(raw) else raw,
-    )
-
-
-def _part(group: Sequence[Signal]) -> Relevance:
-    return np.sum([s.weight * s.calibration(s.similarities) for s in group], axis=0, dtype=np.float64)
-
-
-def _by_part(signals: Sequence[Signal]) -> list[list[Signal]]:
-    groups: dict[str, list[Signal]] = {}
-    for signal in signals:
-        groups.setdefault(signal.part, []).append(signal)
-    return list(groups.values())
+    positive, negative = _parts(signals)
+    factors = _shares(positive, mode) + _penalties(positive, negative)
+    because: list[list[Because]] = [[] for _ in positive[0].relevance]
+    for factor, part in zip(factors, positive + negative, strict=True):
+        for signal in part.signals:
+            values = signal.values
+            for number in np.flatnonzero(factor):
+                weight, value = float(factor[number]) * signal.weight, float(values[number])
+                raw = float(signal.similarities[number])
+                because[number].append(
+                    Because(
+                        name=signal.space,
+                        part=names[signal.part],
+                        value=value,
+                        weight=weight,
+                        contribution=weight * value,
+                        similarity=None if np.isnan(raw) else raw,
+                    )
+                )
+    return because

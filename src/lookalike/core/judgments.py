@@ -37,6 +37,18 @@ class PartForm:
     space: str = ""
     """The space of a vector; "" for the other kinds."""
 
+    def __str__(self) -> str:
+        """Say it in a few words, such as `image 7.jpg` or `-0.5 × "red dress"`."""
+        named = {
+            "image": "image"
+            if str(self.value).startswith("data:")
+            else f"image {_last_name(str(self.value))}",
+            "text": f'"{self.value}"',
+            "like": f"like {self.value}",
+            "vector": f"{self.space} vector",
+        }[self.kind]
+        return named if self.weight == 1 else f"{self.weight:g} × {named}"
+
 
 @dataclass(frozen=True, slots=True)
 class QueryForm:
@@ -55,6 +67,11 @@ class QueryForm:
     def likes(self) -> tuple[str, ...]:
         """The ids of the products it refers to; a search leaves them out."""
         return tuple(str(part.value) for part in self.parts if part.kind == "like")
+
+    def __str__(self) -> str:
+        """Say it in one line for people: its parts, how they combine, and its filter."""
+        parts = {"mix": " + ", "any": " or ", "all": " and "}[self.mode].join(map(str, self.parts))
+        return f"{parts}, where {self.where}" if self.where else parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +298,10 @@ def _weights(raw: object, where: str) -> Weights:
 
 def _rerank(raw: object, where: str) -> str | Weights:
     return _word(raw, where) if isinstance(raw, str) else _named_numbers(raw, where)
+
+
+def _last_name(ref: str) -> str:
+    return ref.rstrip("/").rpartition("/")[2]
 
 
 def _optional_filter(row: Mapping[str, Any], name: str) -> str | None:

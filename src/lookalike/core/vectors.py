@@ -11,7 +11,10 @@ from lookalike.core.types import Vectors
 def unit_rows(vectors: np.ndarray, dim: int, what: str = "vectors") -> Vectors:
     """Return float32 [n, dim] with rows of length 1; raise VectorError naming the first row that cannot be one."""
     if vectors.ndim != 2 or vectors.shape[1] != dim:
-        raise VectorError(f"{what} have shape {vectors.shape}, expected [n, {dim}]", hint="Use the encoder of this catalogue.")
+        raise VectorError(
+            f"{what} have shape {vectors.shape}, expected [n, {dim}]",
+            hint="Use the encoder of this catalogue.",
+        )
     rows = np.ascontiguousarray(vectors, np.float32)
     lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
     bad = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))

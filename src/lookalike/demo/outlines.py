@@ -6,7 +6,6 @@ Every function returns an `Outline`, float64 `[n, 2]`. A point written `(x, y)` 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -72,8 +71,8 @@ def box(x0: float, y0: float, x1: float, y1: float, corner: float = 0.0) -> Outl
     corner = min(corner, (x1 - x0) / 2, (y1 - y0) / 2)
     if corner <= 0:
         return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64)
-    corners = ((x1 - corner, y1 - corner, 0), (x0 + corner, y1 - corner, 90))
-    corners += ((x0 + corner, y0 + corner, 180), (x1 - corner, y0 + corner, 270))
+    left, right, top, bottom = x0 + corner, x1 - corner, y0 + corner, y1 - corner
+    corners = ((right, bottom, 0), (left, bottom, 90), (left, top, 180), (right, top, 270))
     return np.concatenate([_quarter(cx, cy, corner, start) for cx, cy, start in corners])
 
 
@@ -103,13 +102,20 @@ def _cap(tip: Outline, direction: Outline, radius: float) -> Outline:
     return np.stack([tip[0] + radius * np.cos(angles), tip[1] + radius * np.sin(angles)], axis=1)
 
 
+def spaced(line: Outline, gap: float) -> list[tuple[float, float]]:
+    """Return points along an open line, `gap` apart."""
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    where = np.arange(0.0, lengths[-1], gap)
+    xs, ys = np.interp(where, lengths, line[:, 0]), np.interp(where, lengths, line[:, 1])
+    return list(zip(xs.tolist(), ys.tolist(), strict=True))
+
+
 def dashes(line: Outline, length: float, gap: float, width: float) -> list[Outline]:
     """Return the stitches of a seam along `line`: short ribbons `length` long, `gap` apart."""
-    steps = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-    starts = np.arange(0.0, steps[-1] - length, length + gap)
-    ends = np.stack([starts, starts + length], axis=1)
-    xs, ys = np.interp(ends, steps, line[:, 0]), np.interp(ends, steps, line[:, 1])
-    return [ribbon(np.stack([x, y], axis=1), width) for x, y in zip(xs, ys, strict=True)]
+    dots = spaced(line, (length + gap) / 4)
+    share = round(4 * length / (length + gap))
+    starts = range(0, len(dots) - share, 4)
+    return [ribbon(np.array(dots[start : start + share + 1]), width) for start in starts]
 
 
 def turned(outline: Outline, degrees: float, about: tuple[float, float] = (50.0, 50.0)) -> Outline:
@@ -121,7 +127,7 @@ def turned(outline: Outline, degrees: float, about: tuple[float, float] = (50.0,
 
 def moved(outline: Outline, dx: float, dy: float) -> Outline:
     """Return `outline` moved by `(dx, dy)`."""
-    return outline + np.array([dx, dy])
+    return np.asarray(outline + np.array([dx, dy]))
 
 
 def flipped(outline: Outline, axis: float = 50.0) -> Outline:
@@ -139,8 +145,3 @@ def star(cx: float, cy: float, radius: float, points: int = 5, inner: float = 0.
     angles = np.radians(-90 + np.arange(points * 2) * 180 / points)
     radii = np.where(np.arange(points * 2) % 2 == 0, radius, radius * inner)
     return np.stack([cx + radii * np.cos(angles), cy + radii * np.sin(angles)], axis=1)
-
-
-def grid(columns: Sequence[float], rows: Sequence[float]) -> list[tuple[float, float]]:
-    """Return every crossing of `columns` and `rows`, row by row."""
-    return [(x, y) for y in rows for x in columns]

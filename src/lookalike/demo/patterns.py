@@ -16,11 +16,12 @@ from lookalike.demo.palette import Rgb, Swatch, darker, lighter, mix
 from lookalike.demo.surfaces import SIDE, Plane, noise
 
 Picture = Image.Image
+Wide = NDArray[np.floating]  # Python floats may widen a plane of float32 on the way
 FINE: Final = 3  # stamps are drawn this much larger and averaged down
 TILE: Final = 320  # pixels of a repeating tile of stamps; SIDE is a multiple of it
 
 
-def _veil(coverage: NDArray[np.float32]) -> Picture:
+def _veil(coverage: Wide) -> Picture:
     """Return a coverage 0..1, float32 broadcastable to `[SIDE, SIDE]`, as a mask."""
     full = np.broadcast_to(np.clip(coverage, 0, 1) * 255, (SIDE, SIDE))
     return Image.fromarray(full.astype(np.uint8))
@@ -30,10 +31,10 @@ def _line() -> Plane:
     return np.arange(SIDE, dtype=np.float32)
 
 
-def _bands(position: Plane, period: float, share: float) -> Plane:
+def _bands(position: Wide, period: float, share: float) -> Plane:
     """Return 1 on bands that take `share` of each `period` pixels, 0 between, with one soft pixel at the edges."""
     away = np.abs(((position / period) % 1.0) - 0.5) * period
-    return np.clip(share * period / 2 - away + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(share * period / 2 - away + 0.5, 0, 1), dtype=np.float32)
 
 
 def plain(colors: Swatch, rng: Random) -> Picture:
@@ -72,8 +73,12 @@ def tartan(colors: Swatch, rng: Random) -> Picture:
     """Wide bands crossed by thin bright lines."""
     period = rng.choice((96, 128, 160))
     picture = plain(colors, rng)
-    rows = ((darker(colors.main, 0.5), 0.0, 0.42, 0.55), (colors.second, 0.5, 0.06, 0.75))
-    rows += ((colors.third, 0.3, 0.1, 0.55), (colors.second, 0.0, 0.04, 0.5))
+    rows = (
+        (darker(colors.main, 0.5), 0.0, 0.42, 0.55),
+        (colors.second, 0.5, 0.06, 0.75),
+        (colors.third, 0.3, 0.1, 0.55),
+        (colors.second, 0.0, 0.04, 0.5),
+    )
     for color, offset, share, strength in rows:
         for axis in (_line()[None, :], _line()[:, None]):
             picture.paste(color, mask=_veil(_bands(axis + offset * period, period, share) * strength))
@@ -108,28 +113,31 @@ def zigzag(colors: Swatch, rng: Random) -> Picture:
 
 def waves(colors: Swatch, rng: Random) -> Picture:
     """Rows of overlapping scales, as on a Japanese wave print."""
-    radius = rng.choice((32, 40, 50))
-    x, y = _line()[None, :], _line()[:, None]
-    coverage = np.zeros((SIDE, SIDE), dtype=np.float32)
-    # Rows are laid from the top down; each scale hides the lower part of the row above it.
-    step = radius / 2
-    for row in range(-2, math.ceil(SIDE / step) + 2):
-        middle = row * step + radius
+    radius = rng.choice((32, 40, 48))
+    # One repeat is two scales wide and two rows high; each row hides the lower part of the row above it.
+    x = np.arange(2 * radius, dtype=np.float32)[None, :]
+    y = np.arange(radius, dtype=np.float32)[:, None]
+    coverage = np.zeros((radius, 2 * radius), dtype=np.float32)
+    for row in range(-4, 4):
         dx = (x + (row % 2) * radius) % (2 * radius) - radius
-        away = np.hypot(dx, y - middle)
-        rings = _bands(away.astype(np.float32), radius / 3, 0.45)
-        coverage = np.where(away < radius, rings, coverage)
+        away = np.hypot(dx, y - (row * radius / 2 + radius))
+        coverage = np.where(away < radius, _bands(away, radius / 3, 0.45), coverage)
+    repeats = (math.ceil(SIDE / radius), math.ceil(SIDE / (2 * radius)))
     picture = plain(colors, rng)
-    picture.paste(colors.second, mask=_veil(coverage))
+    picture.paste(colors.second, mask=_veil(np.tile(coverage, repeats)[:SIDE, :SIDE]))
     return picture
 
 
 def camouflage(colors: Swatch, rng: Random) -> Picture:
     """Blots of four related colours."""
     seed = rng.randrange(10_000)
-    cells = rng.choice((7, 9, 12))
+    cells = rng.choice((10, 13, 16))
     picture = plain(colors, rng)
-    tones = (darker(colors.main, 0.42), lighter(colors.main, 0.42), mix(darker(colors.main, 0.65), colors.third, 0.15))
+    tones = (
+        darker(colors.main, 0.42),
+        lighter(colors.main, 0.42),
+        mix(darker(colors.main, 0.65), colors.third, 0.15),
+    )
     for index, color in enumerate(tones):
         blots = noise(cells, seed + index, (1, 2)) + 0.25 * noise(cells * 4, seed + 10 + index)
         picture.paste(color, mask=_veil((blots - 0.24) * 14 + 0.5))
@@ -140,7 +148,9 @@ def gradient(colors: Swatch, rng: Random) -> Picture:
     """One colour running into the next, top to bottom."""
     picture = plain(colors, rng)
     ramp = (_line()[:, None] / SIDE - 0.18) / 0.64
-    picture.paste(lighter(colors.second, 0.1), mask=_veil(3 * ramp.clip(0, 1) ** 2 - 2 * ramp.clip(0, 1) ** 3))
+    picture.paste(
+        lighter(colors.second, 0.1), mask=_veil(3 * ramp.clip(0, 1) ** 2 - 2 * ramp.clip(0, 1) ** 3)
+    )
     return picture
 
 

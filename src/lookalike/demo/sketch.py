@@ -79,7 +79,7 @@ class Sketch:
         """Fill the union of `shapes` less `holes`, clipped to the part `inside`, and return the new part."""
         part = _coverage(_listed(shapes), holes, inside)
         area = part.area
-        if area[0] >= area[2] or area[1] >= area[3]:
+        if _empty(area):
             return part
         colors = paint.crop(area)
         factor = LIGHTS[light.kind](part.mask) * light.depth + 1.0
@@ -98,30 +98,40 @@ class Sketch:
         self.fill(dashes(line, 1.3, 0.9, 0.45), Paint(color), FLAT, inside)
 
     def shade(
-        self, shapes: Shapes, amount: float, blur: float, inside: Part | None = None, color: Rgb = (30, 22, 44)
+        self,
+        shapes: Shapes,
+        amount: float,
+        blur: float,
+        inside: Part | None = None,
+        color: Rgb = (30, 22, 44),
     ) -> None:
         """Darken (or with a light `color` brighten) softly over `shapes`; nothing outside the drawing changes.
 
         `amount` is 0..1; `blur` is in canvas units.
         """
-        side = SIDE // SOFT_STEP
-        soft = Image.new("L", (side, side), 0)
-        pen = ImageDraw.Draw(soft)
-        for shape in _listed(shapes):
-            pen.polygon([(x, y) for x, y in (shape * (UNIT / SOFT_STEP)).tolist()], fill=round(255 * amount))
-        soft = soft.filter(ImageFilter.GaussianBlur(blur * UNIT / SOFT_STEP))
-        area = inside.area if inside else (0, 0, SIDE, SIDE)
-        scaled = (area[0] / SOFT_STEP, area[1] / SOFT_STEP, area[2] / SOFT_STEP, area[3] / SOFT_STEP)
+        listed = _listed(shapes)
+        area = _around(listed, 2.5 * blur, inside)
+        if _empty(area):
+            return
         size = (area[2] - area[0], area[3] - area[1])
-        veil = soft.resize(size, Image.Resampling.BILINEAR, box=scaled)
-        veil = ImageChops.multiply(veil, inside.mask if inside else self.alpha)
-        self.rgb.paste(color, area, veil)
+        soft = Image.new("L", (size[0] // SOFT_STEP + 1, size[1] // SOFT_STEP + 1), 0)
+        pen = ImageDraw.Draw(soft)
+        for shape in listed:
+            corners = (shape * UNIT - area[:2]) / SOFT_STEP
+            pen.polygon([(x, y) for x, y in corners.tolist()], fill=round(255 * amount))
+        soft = soft.filter(ImageFilter.GaussianBlur(blur * UNIT / SOFT_STEP))
+        reach = (0.0, 0.0, size[0] / SOFT_STEP, size[1] / SOFT_STEP)
+        veil = soft.resize(size, Image.Resampling.BILINEAR, box=reach)
+        limit = inside.mask.crop(_within(area, inside.area)) if inside else self.alpha.crop(area)
+        self.rgb.paste(color, area, ImageChops.multiply(veil, limit))
 
     def gleam(self, shapes: Shapes, amount: float, blur: float = 0.6, inside: Part | None = None) -> None:
         """Brighten softly over `shapes`: a highlight on glaze, glass or metal."""
         self.shade(shapes, amount, blur, inside, (255, 255, 255))
 
-    def crease(self, line: Outline, amount: float = 0.3, width: float = 2.0, inside: Part | None = None) -> None:
+    def crease(
+        self, line: Outline, amount: float = 0.3, width: float = 2.0, inside: Part | None = None
+    ) -> None:
         """Draw a soft fold along an open line: a dark side and a lit one."""
         self.gleam(ribbon(line - 0.6, width * 0.6, 0.4), amount * 0.5, 0.7, inside)
         self.shade(ribbon(line + 0.3, width, 0.4), amount, 0.7, inside)
@@ -147,23 +157,41 @@ def _listed(shapes: Shapes) -> Sequence[Outline]:
     return [shapes] if isinstance(shapes, np.ndarray) else shapes
 
 
+def _around(shapes: Sequence[Outline], margin: float, inside: Part | None) -> Box:
+    """Return the pixels that `shapes` cover, and `margin` canvas units more, cut to the canvas or the part."""
+    points = np.concatenate(list(shapes)) * UNIT
+    left, top = np.floor(points.min(axis=0) - margin * UNIT).astype(int) - 1
+    right, bottom = np.ceil(points.max(axis=0) + margin * UNIT).astype(int) + 2
+    limit = inside.area if inside else (0, 0, SIDE, SIDE)
+    return (
+        max(int(left), limit[0]),
+        max(int(top), limit[1]),
+        min(int(right), limit[2]),
+        min(int(bottom), limit[3]),
+    )
+
+
+def _empty(area: Box) -> bool:
+    return area[0] >= area[2] or area[1] >= area[3]
+
+
+def _within(area: Box, frame: Box) -> Box:
+    """Return `area` in the pixels of `frame`."""
+    return area[0] - frame[0], area[1] - frame[1], area[2] - frame[0], area[3] - frame[1]
+
+
 def _coverage(shapes: Sequence[Outline], holes: Iterable[Outline], inside: Part | None) -> Part:
     """Return the union of `shapes` less `holes`, anti-aliased and cut to its bounding box."""
-    points = np.concatenate(list(shapes)) * UNIT
-    left, top = np.floor(points.min(axis=0)).astype(int) - 1
-    right, bottom = np.ceil(points.max(axis=0)).astype(int) + 2
-    limit = inside.area if inside else (0, 0, SIDE, SIDE)
-    area = (max(int(left), limit[0]), max(int(top), limit[1]), min(int(right), limit[2]), min(int(bottom), limit[3]))
-    if area[0] >= area[2] or area[1] >= area[3]:
+    area = _around(shapes, 0.0, inside)
+    if _empty(area):
         return Part(Image.new("L", (0, 0)), (area[0], area[1], area[0], area[1]))
     mask = Image.new("L", ((area[2] - area[0]) * FINE, (area[3] - area[1]) * FINE), 0)
     pen = ImageDraw.Draw(mask)
     for outlines, value in ((shapes, 255), (holes, 0)):
         for outline in outlines:
-            pixels = (outline * UNIT - (area[0], area[1])) * FINE
+            pixels = (outline * UNIT - area[:2]) * FINE
             pen.polygon([(x, y) for x, y in pixels.tolist()], fill=value)
     mask = mask.reduce(FINE)
     if inside:
-        cut = (area[0] - limit[0], area[1] - limit[1], area[2] - limit[0], area[3] - limit[1])
-        mask = ImageChops.multiply(mask, inside.mask.crop(cut))
+        mask = ImageChops.multiply(mask, inside.mask.crop(_within(area, inside.area)))
     return Part(mask, area)

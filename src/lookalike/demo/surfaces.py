@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Plane = NDArray[np.float32]
+Grain = NDArray[np.floating]  # before it is stored as float32
 
 SIDE: Final = 640  # pixels of the square a product is drawn on: twice the size of the finished picture
+
+
+def _plane(values: Grain) -> Plane:
+    return np.asarray(values, dtype=np.float32)
 
 
 def noise(cells: int, seed: int, stretch: tuple[int, int] = (1, 1)) -> Plane:
@@ -34,29 +39,33 @@ def _smooth() -> Plane:
 def _weave() -> Plane:
     x, y = _axes()
     threads = np.sin(x * (2 * np.pi / 6)) * np.sin(y * (2 * np.pi / 6))
-    return 0.05 * threads + 0.03 * noise(200, 1, (1, 8)) + 0.03 * noise(200, 2, (8, 1)) + 0.02 * noise(320, 3)
+    return _plane(
+        0.05 * threads + 0.03 * noise(200, 1, (1, 8)) + 0.03 * noise(200, 2, (8, 1)) + 0.02 * noise(320, 3)
+    )
 
 
 def _canvas() -> Plane:
     x, y = _axes()
     over = np.where((x // 5 + y // 5) % 2 == 0, np.cos((x % 5 - 2) * 0.6), np.cos((y % 5 - 2) * 0.6))
-    return 0.14 * (over - 0.6) + 0.04 * noise(240, 4)
+    return _plane(0.14 * (over - 0.6) + 0.04 * noise(240, 4))
 
 
 def _denim() -> Plane:
     x, y = _axes()
-    return 0.06 * np.sin((x + 2 * y) * (2 * np.pi / 10)) + 0.05 * noise(300, 5) + 0.05 * noise(60, 6, (12, 1))
+    return _plane(
+        0.06 * np.sin((x + 2 * y) * (2 * np.pi / 10)) + 0.05 * noise(300, 5) + 0.05 * noise(60, 6, (12, 1))
+    )
 
 
 def _knit() -> Plane:
     x, y = _axes()
     column = np.abs((x % 14) / 7 - 1)  # 1 at the edges of a stitch column, 0 in its middle
     legs = np.sin((y + 7 * column) * (2 * np.pi / 11))
-    return 0.08 * legs - 0.12 * (column > 0.86) + 0.03 * noise(240, 7)
+    return _plane(0.08 * legs - 0.12 * (column > 0.86) + 0.03 * noise(240, 7))
 
 
 def _leather() -> Plane:
-    return 0.05 * noise(110, 8) + 0.05 * noise(200, 9) * noise(120, 10) + 0.03 * noise(24, 11)
+    return _plane(0.05 * noise(110, 8) + 0.05 * noise(200, 9) * noise(120, 10) + 0.03 * noise(24, 11))
 
 
 def _felt() -> Plane:
@@ -69,8 +78,8 @@ def _plush() -> Plane:
 
 def _wood() -> Plane:
     _, y = _axes()
-    rings = np.sin((y + 26 * noise(6, 16, (1, 2))) * (2 * np.pi / 34))
-    return 0.07 * rings + 0.07 * noise(200, 17, (1, 16)) + 0.02 * noise(300, 18)
+    rings = np.sin((y + 60 * noise(5, 16, (1, 2))) * (2 * np.pi / 26))
+    return _plane(0.035 * rings + 0.06 * noise(200, 17, (1, 16)) + 0.02 * noise(300, 18))
 
 
 def _brushed() -> Plane:
@@ -80,7 +89,9 @@ def _brushed() -> Plane:
 def _straw() -> Plane:
     x, y = _axes()
     over = (x // 9 + y // 9) % 2 == 0
-    return np.where(over, 0.11 * np.cos((x % 9 - 4) * 0.55), 0.11 * np.cos((y % 9 - 4) * 0.55) - 0.07) - 0.02
+    return _plane(
+        np.where(over, 0.11 * np.cos((x % 9 - 4) * 0.55), 0.11 * np.cos((y % 9 - 4) * 0.55) - 0.07) - 0.02
+    )
 
 
 def _glaze() -> Plane:
@@ -137,7 +148,7 @@ def _pillow(mask: Image.Image) -> Plane:
 def _tube(mask: Image.Image) -> Plane:
     """A standing cylinder lit from the left, with a little light reflected into its right edge."""
     x, y = _spans(mask)
-    return 0.16 - 0.34 * (x + 0.3) ** 2 + 0.12 * np.exp(-(((x - 1) / 0.12) ** 2)) - 0.04 * y
+    return _plane(0.16 - 0.34 * (x + 0.3) ** 2 + 0.12 * np.exp(-(((x - 1) / 0.12) ** 2)) - 0.04 * y)
 
 
 def _bar(mask: Image.Image) -> Plane:
@@ -150,13 +161,13 @@ def _ball(mask: Image.Image) -> Plane:
     """A ball lit from the upper left."""
     x, y = _spans(mask)
     away = (x + 0.38) ** 2 + (y + 0.42) ** 2
-    return 0.26 * np.exp(-away * 2.2) + 0.06 - 0.15 * away
+    return _plane(0.26 * np.exp(-away * 2.2) + 0.06 - 0.15 * away)
 
 
 def _bowl(mask: Image.Image) -> Plane:
     """A hollow form: dark where the near wall shades it, light on the far side."""
     x, y = _spans(mask)
-    return 0.10 * x + 0.16 * y - 0.16
+    return _plane(0.10 * x + 0.16 * y - 0.16)
 
 
 def _slope(mask: Image.Image) -> Plane:

@@ -1,0 +1,267 @@
+"""The public face: `lookalike.open` gives a Shop; a shop indexes, searches, changes and evaluates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from time import time
+from types import TracebackType
+from typing import Self, Unpack
+
+import numpy as np
+
+from lookalike import wiring
+from lookalike.core.column_map import ColumnMap
+from lookalike.core.errors import EncoderMismatch, QueryError
+from lookalike.core.filter_text import parse
+from lookalike.core.filters import bind
+from lookalike.core.judgments import QueryForm, read_judgments
+from lookalike.core.ports import Catalog, Encoder, Row, Source
+from lookalike.core.query import SearchResult
+from lookalike.core.rows import SAMPLE_ROWS, Problem, columns_of, read_row, recognise
+from lookalike.core.types import Product
+from lookalike.engine.encoding import CachedEncoder
+from lookalike.engine.evaluate import evaluate
+from lookalike.engine.evaluation import Evaluation, EvaluationOptions
+from lookalike.engine.indexing import LiveIndex, learn_from
+from lookalike.engine.ingest import Ingest, IngestReport, ReadRow, fingerprints_of
+from lookalike.engine.search import Searcher
+from lookalike.questions import Question, QuestionReader, question_of
+from lookalike.settings import Settings, load_settings
+
+Rows = Iterable[Mapping[str, object]]
+LEARNED = "learned"
+"""The reader position at which the attribute model and the calibration were learned last."""
+
+
+def open(
+    place: str | Path,
+    *,
+    encoder: str | Encoder | None = None,
+    create: bool = True,
+    reembed: bool = False,
+    settings: Settings | None = None,
+) -> Shop:
+    """Open the shop whose catalogue is at a path (SQLite) or postgresql:// URL; make an empty one where there is none.
+
+    `encoder` is a name or an Encoder; by default the one the catalogue was made with, or "builtin" for a new one. Raises
+    EncoderMismatch when the catalogue was made with another, unless `reembed` says that it is about to be indexed anew.
+    """
+    catalog = wiring.open_catalog(place, create=create)
+    try:
+        held = json.loads(catalog.artifact("encoder") or b"{}")
+        chosen = encoder if encoder is not None else held.get("name", wiring.DEFAULT_ENCODER)
+        loaded = wiring.load_encoder(chosen) if isinstance(chosen, str) else chosen
+        if held and held["fingerprint"] != loaded.fingerprint and not reembed:
+            raise EncoderMismatch(
+                f"{place} was made with the encoder {held['name']} ({held['fingerprint']}), not with "
+                f"{loaded.name} ({loaded.fingerprint})",
+                hint=f"Embed it anew: lookalike index SOURCE --shop {place} --encoder {loaded.name} --reembed",
+            )
+        return Shop(catalog, loaded, settings or load_settings())
+    except BaseException:
+        catalog.close()
+        raise
+
+
+class Shop:
+    """One catalogue, searchable. Safe to use from several threads; use it as a context manager, or call `close`."""
+
+    def __init__(self, catalog: Catalog, encoder: Encoder, settings: Settings) -> None:
+        self._catalog = catalog
+        self._encoder = encoder
+        self._settings = settings
+        self._live = LiveIndex(catalog, fingerprints_of(encoder), encoder.dim, wiring.make_index)
+        cached = CachedEncoder(encoder, wiring.make_cache(settings))
+        self._searcher = Searcher(self._live, catalog, cached, time, settings.search)
+        self._queries_from = wiring.image_loader(Path(), settings)
+        self._live.refresh()
+
+    def __len__(self) -> int:
+        """Count the products, inactive ones included."""
+        return self._catalog.count()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._catalog.close()
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns filters and facets can name, with what each holds."""
+        return {
+            name: " and ".join(sorted(t.__name__ for t in types)) or "nothing yet"
+            for name, types in self._live.columns.types().items()
+        }
+
+    # --- searching --------------------------------------------------------------------------------------------------
+
+    def search(self, **question: Unpack[Question]) -> SearchResult:
+        """Find products by image, text, both, several of them, or by likeness to products, under a filter.
+
+        image: a path, URL, bytes or pixels; text: a phrase; like: a product id; each may be a list. parts: the same with
+        signed weights, [{"like": "P1"}, {"text": "in blue", "weight": 0.5}, {"text": "floral", "weight": -0.5}].
+        where: `price < 50 and brand in ("A", "B")`. k: how many hits. mode: how several parts combine, mix, any or all.
+        weights: how much each space counts, {"image": 0.7, "title": 0.3}. rerank: a profile or {"popularity": 0.1}.
+        diversity: 0 to 1. group: one product per family. facets: columns to count. cursor: the next page of an answer.
+        """
+        return self.search_many([question])[0]
+
+    def search_many(self, questions: Sequence[Question]) -> list[SearchResult]:
+        """Answer several questions; their pictures and phrases are encoded together."""
+        self._live.refresh()
+        reader = QuestionReader(self._queries_from, self._settings.images, self._live.columns.types())
+        return self._searcher.search_many([reader.read(question) for question in questions])
+
+    def get(self, ids: Iterable[str]) -> dict[str, Product]:
+        """Return the products with these ids, in that order; unknown ids are left out."""
+        keys = self._catalog.keys(list(ids))
+        held = self._catalog.get_many(list(keys.values()))
+        return {id_: held[key] for id_, key in keys.items() if key in held}
+
+    def select(self, where: str) -> list[str]:
+        """Return the ids of all active products that satisfy a filter."""
+        self._live.refresh()
+        types = self._live.columns.types()
+        allowed = self._live.columns.allowed(bind(parse(where, types), types))
+        keys = np.flatnonzero(allowed.mask)
+        codes = self._live.columns.codes("id", keys)
+        return [str(value[0]) for value in self._live.columns.values("id", codes.tolist())]
+
+    def picture(self, product: Product) -> bytes | None:
+        """Return a small JPEG of a product, or None if it has no usable picture."""
+        for image in product.images:
+            if image.content_hash and (data := self._catalog.thumbnail(image.content_hash)):
+                return data
+        return None
+
+    # --- changing ---------------------------------------------------------------------------------------------------
+
+    def index(
+        self,
+        source: str | Path | Rows,
+        *,
+        columns: Mapping[str, str] | None = None,
+        query: str | None = None,
+        on_start: Callable[[Source, ColumnMap], None] = lambda source, columns: None,
+        on_problem: Callable[[Problem], None] = lambda problem: None,
+        progress: Callable[[int], None] = lambda rows: None,
+    ) -> IngestReport:
+        """Bring a whole source into the catalogue and learn from it; what has not changed is skipped.
+
+        `columns` overrides what is recognised, {"title": "productDisplayName"}; `query` is the SELECT for a database URL.
+        `on_start` is told what was recognised before work begins, `on_problem` of every row or field that cannot be used.
+        """
+        opened, base = wiring.open_source(source, query)
+        rows = (row for row in opened.rows() if isinstance(row, Row))
+        samples = [row.values for row in islice(rows, SAMPLE_ROWS)]
+        recognised = recognise(columns_of(samples), samples, columns)
+        on_start(opened, recognised)
+        report = self._ingest(opened, partial(read_row, columns=recognised), base, on_problem, progress)
+        self._learn()
+        return report
+
+    def upsert(
+        self,
+        products: Iterable[Product | Mapping[str, object]],
+        on_problem: Callable[[Problem], None] = lambda problem: None,
+    ) -> IngestReport:
+        """Insert or replace products, searchable at once. Only new pictures and texts are embedded, never a new price."""
+        source, base = wiring.open_source([_as_row(product) for product in products])
+        samples = [row.values for row in islice(source.rows(), SAMPLE_ROWS) if isinstance(row, Row)]
+        loose = [values for values in samples if _PRODUCT not in values]
+        recognised = recognise(columns_of(loose), loose) if loose else None
+
+        def read(row: Row) -> tuple[Product | None, list[Problem]]:
+            product = row.values.get(_PRODUCT)
+            if isinstance(product, Product):
+                return product, []
+            return read_row(row, recognised or recognise(columns_of([row.values]), [row.values]))
+
+        report = self._ingest(source, read, base, on_problem, lambda rows: None)
+        self._live.refresh()
+        return report
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Delete products; return how many there were. They are not found from now on."""
+        gone = self._catalog.delete(list(ids))
+        self._live.refresh()
+        return gone
+
+    def _ingest(
+        self,
+        source: Source,
+        read: ReadRow,
+        base: Path,
+        on_problem: Callable[[Problem], None],
+        progress: Callable[[int], None],
+    ) -> IngestReport:
+        made_with = {"name": self._encoder.name, "fingerprint": self._encoder.fingerprint}
+        self._catalog.set_artifact("encoder", json.dumps(made_with).encode())
+        loader = wiring.image_loader(base, self._settings)
+        limits, workers = self._settings.images, self._settings.workers
+        ingest = Ingest(self._catalog, self._encoder, loader, on_problem, limits, workers)
+        return ingest.run(source, read, progress)
+
+    def _learn(self) -> None:
+        """Learn anew if products changed since last time."""
+        self._live.refresh()
+        if self._catalog.position(LEARNED) != self._live.seq:
+            learn_from(self._catalog, self._live, aligned=self._encoder.aligned)
+            self._catalog.set_position(LEARNED, self._live.seq)
+
+    # --- evaluating -------------------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        judgments: str | Path | Iterable[Mapping[str, object]],
+        *,
+        options: EvaluationOptions | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Evaluation:
+        """Run judged queries, from a JSONL file or as mappings, and measure recall, precision, MRR, nDCG and latency.
+
+        Pictures are found relative to the file.
+        """
+        if isinstance(judgments, str | Path):
+            path = Path(judgments)
+            if not path.is_file():
+                raise QueryError(f"there is no file {path}", hint="Give a JSONL file of judged queries.")
+            base, lines = path.parent, path.read_text(encoding="utf-8").splitlines()
+        else:
+            base, lines = Path(), [json.dumps(line) for line in judgments]
+        self._live.refresh()
+        found, problems = read_judgments(lines)
+        reader = QuestionReader(
+            wiring.image_loader(base, self._settings), self._settings.images, self._live.columns.types()
+        )
+
+        def search(form: QueryForm, k: int) -> SearchResult:
+            return self._searcher.search_many([reader.read(question_of(form, k))])[0]
+
+        return evaluate(
+            found,
+            search,
+            lambda where: frozenset(self.select(where)),
+            options,
+            problems=problems,
+            progress=progress,
+        )
+
+
+_PRODUCT = "@product"
+"""The one cell of a row that is a ready Product."""
+
+
+def _as_row(product: Product | Mapping[str, object]) -> Mapping[str, object]:
+    return {_PRODUCT: product} if isinstance(product, Product) else product

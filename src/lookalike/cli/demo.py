@@ -1,0 +1,54 @@
+"""`lookalike demo`: a drawn shop, indexed and searched, with nothing but this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lookalike.cli.index import run_index
+from lookalike.cli.search import print_result
+
+if TYPE_CHECKING:
+    pass
+
+
+def demo(
+    directory: Annotated[Path, typer.Argument(help="Where to draw the shop.")] = Path("demo-shop"),
+    products: Annotated[int, typer.Option(help="How many products to draw.")] = 1248,
+    seed: Annotated[int, typer.Option(help="Another seed draws another shop.")] = 7,
+) -> None:
+    """Draw a shop of 1,248 products, index it, and run a photo, a phrase and a filtered query.
+
+    Ends with a page of results with pictures.
+    """
+    from lookalike.api import open as open_shop
+    from lookalike.demo import draw_shop
+    from lookalike.pages import Shown, demo_questions, results_page
+
+    console = Console(highlight=False)
+    bars = (TextColumn("drawing the shop"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*bars, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=products)
+        source = draw_shop(
+            directory,
+            products=products,
+            seed=seed,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    place = directory / "shop.db"
+    run_index(open_shop, (str(source), {}, None), (str(place), None, False), directory / "failures.csv")
+    shown = []
+    with open_shop(place, create=False) as shop:
+        for title, question in demo_questions(directory, source):
+            result = shop.search(**question)
+            console.print(f"\n[bold]{title}[/]")
+            print_result(console, result, explain=False)
+            shown.append(Shown.of(question, result, title))
+        page = directory / "results.html"
+        page.write_text(results_page(shown, shop), encoding="utf-8")
+    console.print(f"\nThe results with pictures: {page.resolve().as_uri()}")
+    console.print(f'Go on:  lookalike search --shop {place} --text "striped scarf" --facet brand')

@@ -1,0 +1,214 @@
+"""`lookalike index`: a source into the catalogue."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
+from lookalike.core.errors import InputError
+
+if TYPE_CHECKING:
+    from lookalike.core.column_map import ColumnMap
+    from lookalike.core.ports import Source
+    from lookalike.core.rows import Problem
+    from lookalike.engine.ingest import IngestReport
+
+SHOWN_PROBLEMS = 5
+
+
+def index(  # noqa: PLR0913 - one option per thing a person can say
+    source: Annotated[
+        str, typer.Argument(help="A .parquet, .csv, .tsv, .jsonl or .json file, a folder, or a database URL.")
+    ],
+    shop: ShopOption = DEFAULT_SHOP,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", "-m", help="Say which column is what: title=productDisplayName, id=@row, brand=@none."
+        ),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option(help="The SELECT to run, when SOURCE is a database URL.")
+    ] = None,
+    failures: Annotated[
+        Path | None, typer.Option(help="CSV file for rows and fields that could not be used.")
+    ] = None,
+    encoder: EncoderOption = None,
+    reembed: Annotated[
+        bool, typer.Option("--reembed", help="Allow another encoder than the shop was made with.")
+    ] = False,
+) -> None:
+    """Bring a catalogue in: read, embed, store. Run it again to pick up changes, or to go on after a crash.
+
+    Columns are recognised by their names and contents, and shown before work begins. What has not changed since last time is
+    skipped.
+
+    Examples:
+
+      lookalike index products.parquet
+
+      lookalike index export.csv --map title=productDisplayName --map images=img_url
+
+      lookalike index photos/ --shop photos.db
+
+      lookalike index postgresql://me@db/shop --query "SELECT * FROM products"
+    """
+    from lookalike.api import open as open_shop  # the libraries behind it take their time to load
+
+    overrides = dict(_override(text) for text in columns or [])
+    file = failures or Path(f"{Path(shop).stem if '://' not in shop else 'shop'}-failures.csv")
+    run_index(open_shop, (source, overrides, query), (shop, encoder, reembed), file)
+
+
+def run_index(
+    open_shop: Any,
+    what: tuple[str, dict[str, str], str | None],
+    where: tuple[str, str | None, bool],
+    failures: Path,
+) -> None:
+    """Index with a progress bar, and print what became of it."""
+    console = Console(stderr=True, highlight=False)
+    source, overrides, query = what
+    shop, encoder, reembed = where
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_shop(shop, encoder=encoder, reembed=reembed))
+        problems = stack.enter_context(ProblemFile(failures))
+        progress = stack.enter_context(_progress(console))
+        task = progress.add_task("reading", total=None)
+
+        def start(opened_source: Source, recognised: ColumnMap) -> None:
+            progress.console.print(recognised_table(opened_source.name, recognised))
+            progress.update(task, total=opened_source.total, description="indexing")
+
+        report = opened.index(
+            source,
+            columns=overrides,
+            query=query,
+            on_start=start,
+            on_problem=problems.add,
+            progress=lambda rows: progress.update(task, completed=rows),
+        )
+        progress.update(task, total=report.read, completed=report.read, description="done")
+        count = len(opened)
+    print_report(console, report, count, shop)
+    problems.print_to(console)
+
+
+def _override(text: str) -> tuple[str, str]:
+    field, equals, column = text.partition("=")
+    if not equals:
+        raise InputError(
+            f"--map {text}: no '='", hint="Write --map FIELD=COLUMN, such as --map title=productDisplayName."
+        )
+    return field.strip(), column.strip()
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} rows/s" if speed else "", style="cyan")
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def recognised_table(name: str, recognised: ColumnMap) -> Table:
+    """Return what was recognised, to be shown before work begins."""
+    from lookalike.core.column_map import describe
+
+    table = Table(
+        title=f"{escape(name)}: read as", title_justify="left", box=None, header_style="bold", padding=(0, 2)
+    )
+    for heading in ("field", "from column", "such as"):
+        table.add_column(heading, overflow="ellipsis", no_wrap=True, max_width=48)
+    for row in describe(recognised):
+        table.add_row(*(escape(str(cell)) for cell in row))
+    for note in recognised.notes:
+        table.add_row("[yellow]note[/]", escape(note), "")
+    return table
+
+
+def print_report(console: Console, report: IngestReport, products: int, shop: str) -> None:
+    """Print what became of the rows."""
+    rate = report.read / report.took_s if report.took_s else 0.0
+    console.print(
+        f"read {report.read:,}: new {report.new:,}, changed {report.changed:,}, unchanged {report.unchanged:,}, "
+        f"failed {report.failed:,}  ({report.took_s:.1f} s, {rate:,.0f} rows/s)"
+    )
+    encoded = ", ".join(f"{count:,} {space}s" for space, count in report.encoded.items())
+    console.print(f"images {report.images:,}, failed {report.failed_images:,}; embedded: {encoded}")
+    console.print(f"{shop} now holds {products:,} products", highlight=False)
+
+
+class ProblemFile:
+    """Collects problems in a CSV file (made at the first one), and keeps the first few to show."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self.first: list[Problem] = []
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> ProblemFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, problem: Problem) -> None:
+        """Write one problem."""
+        if self._file is None:
+            self._file = self.path.open("w", newline="", encoding="utf-8")
+            self._write(("row", "place", "id", "field", "landed", "reason", "remedy"))
+        landed = "no" if problem.fatal else "yes"
+        self._write(
+            (problem.number, problem.place, problem.id, problem.field, landed, problem.reason, problem.hint)
+        )
+        self.count += 1
+        if len(self.first) < SHOWN_PROBLEMS:
+            self.first.append(problem)
+
+    def _write(self, cells: Iterable[object]) -> None:
+        if self._file is not None:
+            csv.writer(self._file).writerow(cells)
+
+    def print_to(self, console: Console) -> None:
+        """Print the first problems and where the rest is."""
+        for problem in self.first:
+            named = f"{problem.place}, {problem.id}" if problem.id else problem.place
+            console.print(
+                f"  [yellow]{escape(named)}[/]: {escape(problem.reason)}. {escape(problem.hint)}",
+                soft_wrap=True,
+            )
+        if self.count:
+            console.print(f"{self.count:,} problems in all are listed in {self.path}", highlight=False)

@@ -1,0 +1,66 @@
+"""`lookalike`: the commands, and the one place where errors become a line for people instead of a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from lookalike import __version__
+from lookalike.cli import demo, evaluate, index, search
+from lookalike.core.errors import LookalikeError
+
+app = typer.Typer(
+    name="lookalike",
+    help=(
+        "Visual and text product search.\n\n"
+        "Start with:  lookalike demo   or, with a catalogue of your own:\n\n"
+        "  lookalike index products.parquet --shop shop.db\n\n"
+        "  lookalike search --shop shop.db --text 'red checked shirt' --where 'price < 50'"
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("index")(index.index)
+app.command("search")(search.search)
+app.command("show")(search.show)
+app.command("eval")(evaluate.evaluate)
+app.command("demo")(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and leave."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command; a known error prints what is wrong and what to do, and exits with 1 (interrupted: 130)."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        app()
+    except LookalikeError as error:
+        console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        if error.hint:
+            console.print(escape(error.hint), soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("Interrupted. Run the same command again to go on where it stopped.")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone; Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

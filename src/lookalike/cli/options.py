@@ -1,0 +1,18 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+ShopOption = Annotated[
+    str,
+    typer.Option(
+        "--shop", "-s", envvar="LOOKALIKE_SHOP", help="The catalogue: a path, or postgresql://user@host/db."
+    ),
+]
+DEFAULT_SHOP = "shop.db"
+EncoderOption = Annotated[
+    str | None, typer.Option("--encoder", help="Encoder by name; by default the one the shop was made with.")
+]

@@ -1,0 +1,176 @@
+"""`lookalike search`: photo, phrase and product queries; `lookalike show`: what a shop holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
+from lookalike.core.errors import InputError
+
+if TYPE_CHECKING:
+    from lookalike.core.query import Because, SearchResult
+    from lookalike.questions import Question
+
+
+def search(  # noqa: PLR0913 - one option per thing a person can ask
+    image: Annotated[
+        list[str] | None, typer.Option("--image", "-i", help="A photo: path or URL. May be repeated.")
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option("--text", "-t", help="A phrase. May be repeated.")] = None,
+    like: Annotated[
+        list[str] | None, typer.Option("--like", "-l", help="A product id. May be repeated.")
+    ] = None,
+    minus: Annotated[
+        list[str] | None, typer.Option("--not", help="A phrase to keep away from. May be repeated.")
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", "-w", help="A filter: 'price < 50 and not color = \"red\"'.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many products.")] = 10,
+    mode: Annotated[str, typer.Option(help="How several parts combine: mix, any or all.")] = "mix",
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", help="How much a space counts: image=0.7. May be repeated."),
+    ] = None,
+    rerank: Annotated[
+        str, typer.Option(help="Ranking profile: relevance, balanced, bestsellers or new.")
+    ] = "relevance",
+    diversity: Annotated[
+        float, typer.Option(help="0 for the most relevant, up to 1 for the most varied.")
+    ] = 0.0,
+    group: Annotated[bool, typer.Option("--group", help="Show one product of each family.")] = False,
+    facet: Annotated[
+        list[str] | None, typer.Option("--facet", "-f", help="Count a column's values. May be repeated.")
+    ] = None,
+    cursor: Annotated[str | None, typer.Option(help="Continue where the last page ended.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures as well.")] = None,
+    shop: ShopOption = DEFAULT_SHOP,
+    encoder: EncoderOption = None,
+) -> None:
+    """Search with a photo, a phrase, both, several photos, or a product, under a filter.
+
+    Examples:
+
+      lookalike search --image photo.jpg
+
+      lookalike search --text "red checked shirt" --where "price < 50"
+
+      lookalike search --like P1042 --text "in blue" --not "floral" --explain
+
+      lookalike search --image a.jpg --image b.jpg --mode all --facet brand
+    """
+    from lookalike.api import open as open_shop
+
+    question: dict[str, Any] = {
+        "image": image,
+        "text": text,
+        "like": like,
+        "parts": [{"text": phrase, "weight": -1.0} for phrase in minus or []],
+        "where": where,
+        "k": k,
+        "mode": mode,
+        "weights": dict(_weight(each) for each in weight) if weight else None,
+        "rerank": rerank,
+        "diversity": diversity,
+        "group": group,
+        "facets": facet,
+        "cursor": cursor,
+    }
+    asked: Question = {name: value for name, value in question.items() if value is not None}  # type: ignore[assignment]
+    with open_shop(shop, encoder=encoder, create=False) as opened:
+        result = opened.search(**asked)
+        if html:
+            from lookalike.pages import Shown, results_page
+
+            html.write_text(results_page([Shown.of(asked, result)], opened), encoding="utf-8")
+    console = Console(highlight=False)
+    if as_json:
+        typer.echo(json.dumps(as_plain(result), ensure_ascii=False, indent=2))
+        return
+    print_result(console, result, explain=explain)
+    if html:
+        console.print(f"page with pictures: {html}")
+
+
+def show(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Product ids; without one, the shop as a whole.")
+    ] = None,
+    shop: ShopOption = DEFAULT_SHOP,
+) -> None:
+    """Show products, or how many there are and which columns filters can use."""
+    from lookalike.api import open as open_shop
+
+    console = Console(highlight=False)
+    with open_shop(shop, create=False) as opened:
+        if ids:
+            found = opened.get(ids)
+            for id_ in ids:
+                console.print(found.get(id_) or f"no product {id_!r}")
+            return
+        console.print(f"{shop}: {len(opened):,} products")
+        table = Table(box=None, header_style="bold", padding=(0, 2))
+        table.add_column("column")
+        table.add_column("holds")
+        for name, holds in opened.columns.items():
+            table.add_row(escape(name), holds)
+        console.print(table)
+
+
+def _weight(text: str) -> tuple[str, float]:
+    space, _, number = text.partition("=")
+    try:
+        return space, float(number)
+    except ValueError:
+        raise InputError(f"--weight {text}", hint="Write SPACE=NUMBER, such as --weight image=0.7.") from None
+
+
+def print_result(console: Console, result: SearchResult, *, explain: bool) -> None:
+    """Print hits as a table, then facets, and how the answer was found."""
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    for heading in ("", "id", "title", "price", "category", "score"):
+        table.add_column(heading, overflow="ellipsis", no_wrap=heading != "title", max_width=44)
+    for rank, hit in enumerate(result.hits, 1):
+        product = hit.product
+        price = "" if product.price is None else f"{product.price:,.2f} {product.currency or ''}".strip()
+        category = product.categories[0] if product.categories else ""
+        cells = (product.id, product.title, price, category)
+        table.add_row(str(rank), *(escape(cell) for cell in cells), f"{hit.score:.3f}")
+        if explain:
+            for term in hit.because:
+                table.add_row(
+                    "", "", f"[dim]{escape(_term(term))}[/]", "", "", f"[dim]{term.contribution:+.3f}[/]"
+                )
+    console.print(table)
+    for name, values in result.facets.items():
+        counted = ", ".join(f"{value.value} ({value.count:,})" for value in values[:12])
+        console.print(f"[bold]{escape(name)}[/]: {escape(counted)}", soft_wrap=True)
+    for note in result.notes:
+        console.print(f"[yellow]{escape(note)}[/]")
+    took = ", ".join(f"{stage} {ms:.1f}" for stage, ms in result.took_ms.items())
+    console.print(f"[dim]{result.matched:,} matched · plan {result.plan} · ms: {took}[/]", soft_wrap=True)
+    if result.cursor:
+        console.print(f"[dim]next page: --cursor {result.cursor}[/]", soft_wrap=True)
+
+
+def _term(term: Because) -> str:
+    of = f" of {term.part}" if term.part else ""
+    raw = "" if term.similarity is None else f", similarity {term.similarity:.3f}"
+    return f"{term.name}{of}: {term.value:.3f} x {term.weight:.3f}{raw}"
+
+
+def as_plain(result: SearchResult) -> dict[str, Any]:
+    """Return a result as JSON-able values."""
+    from dataclasses import asdict
+
+    plain = asdict(result)
+    return dict(json.loads(json.dumps(plain, default=str)))

@@ -1,0 +1,150 @@
+"""What was recognised: which source columns feed which product field, and how that is shown to people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Literal
+
+from lookalike.core.errors import RowError
+from lookalike.core.fields import from_json
+from lookalike.core.moments import moment
+from lookalike.core.types import ImageRef
+from lookalike.core.values import NULL_WORDS, clean, shown
+
+ROW_NUMBER: Final = "@row"
+"""Stands for the number of the row in place of an id column: ids become row-1, row-2, ..."""
+NOTHING: Final = "@none"
+"""Leaves a field empty that would otherwise be recognised."""
+Kind = Literal["text", "whole", "number", "flag", "moment", "list"]
+"""What the text of a source without types (CSV) means, column by column."""
+
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?")
+_WHOLE: Final = re.compile(r"0|-?[1-9]\d{0,17}")  # 007 is a code, not a number
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
+_FLAGS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+def _a_moment(words: str) -> object:
+    return moment(words) if _ISO.fullmatch(words) else None
+
+
+def _a_list(words: str) -> object:
+    found = from_json(words) if words[:1] == "[" else None
+    return found if isinstance(found, list) else None
+
+
+_MEANINGS: Final[Mapping[Kind, Callable[[str], object]]] = {
+    "flag": _FLAGS.get,
+    "whole": lambda words: int(words) if _WHOLE.fullmatch(words) else None,
+    "number": lambda words: float(words) if _NUMBER.fullmatch(words) else None,
+    "moment": _a_moment,
+    "list": _a_list,
+}
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """Which source columns feed which product field; every other column becomes an attribute under its own name.
+
+    `levels` says that the columns of `categories` are the levels of one path. `currency` is the one a price column has in its
+    name. `kinds` says what the attributes of a source without types are. `examples` and `notes` are for people.
+    """
+
+    fields: Mapping[str, tuple[str, ...]]
+    attributes: tuple[str, ...] = ()
+    levels: bool = False
+    currency: str | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def mapped(self) -> frozenset[str]:
+        """The columns that feed a field."""
+        return frozenset(column for columns in self.fields.values() for column in columns)
+
+
+def kind_of(cells: Sequence[object]) -> Kind:
+    """Say what all these texts are; words such as "N/A" and "nan" have no say."""
+    words = [clean(str(cell)) for cell in cells]
+    telling = [word for word in words if word.lower() not in NULL_WORDS]
+    for kind in _MEANINGS if telling else ():
+        if all(_meaning(word, kind) is not None for word in telling):
+            return kind
+    return "text"
+
+
+def _meaning(words: str, kind: Kind) -> object:
+    try:
+        return _MEANINGS[kind](words)
+    except RowError:
+        return None
+
+
+def typed(value: object, kind: Kind) -> object:
+    """Read a text as the kind its column has; one that does not fit stays text, one that says nothing becomes None."""
+    if not isinstance(value, str):
+        return value
+    words = clean(value)
+    if words.lower() in NULL_WORDS:
+        return None
+    found = _meaning(words, kind)
+    return value if found is None else found
+
+
+def describe(column_map: ColumnMap) -> list[tuple[str, str, str]]:
+    """Return what to print before work begins: (field or "attribute NAME", source columns, type and example)."""
+    shown = [
+        (
+            name,
+            (" / " if name == "categories" and column_map.levels else ", ").join(columns),
+            _seen(columns, column_map),
+        )
+        for name, columns in column_map.fields.items()
+    ]
+    return shown + [(f"attribute {name}", name, _seen((name,), column_map)) for name in column_map.attributes]
+
+
+def _seen(columns: tuple[str, ...], column_map: ColumnMap) -> str:
+    if columns == (ROW_NUMBER,):
+        return "row number, e.g. row-1"
+    example = column_map.examples.get(columns[0], "")
+    kind = column_map.kinds.get(columns[0])
+    return f"{_KIND_NAMES[kind]}{example.removeprefix('text')}" if kind else example
+
+
+_KIND_NAMES: Final[Mapping[Kind, str]] = {
+    **{
+        "text": "text",
+        "whole": "whole number",
+        "number": "number",
+        "flag": "yes or no",
+        "moment": "date",
+        "list": "list",
+    }
+}
+_TYPE_NAMES: Final[Mapping[type, str]] = {
+    **{str: "text", bool: "yes or no", int: "whole number", float: "number", dict: "object"}
+}
+
+
+def example(cells: Sequence[object]) -> str:
+    """Describe a column by its first cell that holds something: its type and, cut short, its value."""
+    if not cells:
+        return "empty in the first rows"
+    value = cells[0]
+    if isinstance(value, list | tuple):
+        return f"list, e.g. {_short(value[0])}"
+    name = _TYPE_NAMES.get(type(value), type(value).__name__)
+    return _short(value) if isinstance(value, bytes) else f"{name}, e.g. {_short(value)}"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    value = value.ref if isinstance(value, ImageRef) else value
+    words = " ".join(clean(value[:200]).split()) if isinstance(value, str) else shown(value)
+    return words if len(words) <= 40 else words[:39] + "…"

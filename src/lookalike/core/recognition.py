@@ -1,0 +1,273 @@
+"""Finding out which column of a source is what, by the names of the columns and by what is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from lookalike.core.amounts import CODES
+from lookalike.core.column_map import NOTHING, ROW_NUMBER, ColumnMap, Kind, example, kind_of
+from lookalike.core.errors import InputError, RowError, SourceError
+from lookalike.core.fields import (
+    BY_NAME,
+    FIELDS,
+    IDS,
+    LEVELS,
+    NO_PICTURES,
+    NUMBERED_LEVEL,
+    OF_FAMILIES,
+    Field,
+)
+from lookalike.core.references import looks_like_images
+from lookalike.core.types import ImageRef
+from lookalike.core.values import is_missing, plain, squashed
+
+SAMPLE_ROWS: Final = 200
+"""How many first rows to recognise columns by; more bring little certainty, and rows may hold whole pictures."""
+ENOUGH: Final = 20  # rows needed to take a column for the id only because its values are unique
+MOSTLY: Final = 0.8  # share of the present cells that must fit a field for a vague name to be taken for it
+_SEVERAL: Final = ("categories", "images")  # fields that may be made of several columns
+_ALIASES: Final = {"category": "categories", "image": "images"}
+_PREFIX: Final = re.compile(r"^(?:(?:product|item|article|variant)[\W_]+|g:)")
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_DIGITS: Final = re.compile(r"\d+$")
+_CURRENCY: Final = re.compile(r"(?:sale|unit)?price(?:in)?([a-z]{3})")
+
+Cells = Mapping[str, Sequence[object]]
+"""The cells of each column in the sample that hold something, as plain values."""
+
+
+def columns_of(samples: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
+    """Return the columns of some rows, in the order they are first met."""
+    return tuple(dict.fromkeys(column for row in samples for column in row))
+
+
+def recognise(
+    columns: Sequence[str],
+    samples: Sequence[Mapping[str, object]],
+    overrides: Mapping[str, str] | None = None,
+) -> ColumnMap:
+    """Find the columns of each product field from the first rows of a source (see SAMPLE_ROWS).
+
+    `overrides` maps a field to a column, to several separated by commas (images; the levels of a category path), to "@none",
+    or for the id to "@row". A source whose every cell is text (CSV) has no types: those of its attributes are then found per
+    column. Raises InputError for an override that names no field or no column, SourceError when no column can be the id.
+    """
+    cells = {
+        column: [v for row in samples if not is_missing(v := plain(row.get(column)))] for column in columns
+    }
+    claims = _Claims(cells, _overridden(columns, overrides or {}), len(samples))
+    levels = claims.claim_all()
+    fields = {each.name: claims.fields[each.name] for each in FIELDS if claims.fields.get(each.name)}
+    priced = _currency_in(fields.get("price", ())) if "currency" not in claims.fields else None
+    return ColumnMap(
+        fields=fields,
+        attributes=tuple(claims.free),
+        levels=levels,
+        currency=priced,
+        kinds=_kinds(cells),
+        examples={column: example(held) for column, held in cells.items()},
+        notes=tuple(claims.notes),
+    )
+
+
+def _kinds(cells: Cells) -> dict[str, Kind]:
+    if not all(isinstance(cell, str) for held in cells.values() for cell in held):
+        return {}
+    return {column: kind for column, held in cells.items() if (kind := kind_of(held)) != "text"}
+
+
+def _currency_in(columns: Sequence[str]) -> str | None:
+    for key in (keys_of(column)[-1] for column in columns):
+        if (match := _CURRENCY.fullmatch(key)) and match[1].upper() in CODES:
+            return match[1].upper()
+    return None
+
+
+def _overridden(columns: Sequence[str], overrides: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    fields: dict[str, tuple[str, ...]] = {}
+    for given, wanted in overrides.items():
+        name = _ALIASES.get(given, given)
+        if name not in BY_NAME:
+            raise InputError(
+                f'There is no product field "{given}".', hint=_known("fields", given, list(BY_NAME))
+            )
+        parts = [wanted] if wanted in columns else [part.strip() for part in wanted.split(",")]
+        if len(parts) > 1 and name not in _SEVERAL:
+            hint = "Only images and categories may be made of several columns."
+            raise InputError(f'The field "{name}" takes one column, not {len(parts)}.', hint=hint)
+        fields[name] = tuple(_column(part, columns, name) for part in parts if part != NOTHING)
+    return fields
+
+
+def _column(wanted: str, columns: Sequence[str], name: str) -> str:
+    if wanted in columns or (wanted == ROW_NUMBER and name == "id"):
+        return wanted
+    alike = [column for column in columns if squashed(column) == squashed(wanted)]
+    if len(alike) == 1:
+        return alike[0]
+    raise InputError(
+        f'There is no column "{wanted}" for the field "{name}".', hint=_known("columns", wanted, columns)
+    )
+
+
+def _known(what: str, given: str, known: Sequence[str]) -> str:
+    """List what there is, close matches first."""
+    close = get_close_matches(given.lower(), [name.lower() for name in known], n=3, cutoff=0.5)
+    first = sorted(known, key=lambda name: close.index(name.lower()) if name.lower() in close else len(close))
+    return f"Known {what}: {', '.join(first[:50])}."
+
+
+def keys_of(column: str) -> tuple[str, str]:
+    """Return the two forms of a column's name to look up: whole, and without a leading "product" or the like."""
+    apart = _CAMEL.sub("_", column.strip()).lower()
+    return squashed(column), squashed(_PREFIX.sub("", apart))
+
+
+class _Claims:
+    """The columns still free, and the fields they were given to one after the other."""
+
+    def __init__(self, cells: Cells, fields: dict[str, tuple[str, ...]], rows: int) -> None:
+        self.cells, self.fields, self.rows = cells, fields, rows
+        self.free = [column for column in cells if not any(column in used for used in fields.values())]
+        self.notes: list[str] = []
+
+    def claim_all(self) -> bool:
+        """Give columns to every field; return whether the categories are levels of one path."""
+        self.identity()
+        levels = self.levels()
+        for each in FIELDS:
+            if each.name not in ("id", "images"):
+                self.by_name(each)
+        self.images()
+        if not self.fields.get("id"):
+            self.identity_by_content()
+        return levels
+
+    def claim(self, name: str, columns: Iterable[str]) -> None:
+        self.fields[name] = tuple(columns)
+        self.free = [column for column in self.free if column not in self.fields[name]]
+
+    def named(self, names: Iterable[str]) -> list[str]:
+        """Return the free columns with one of these names, best first; whole names come before those without a prefix."""
+        wanted = tuple(names)
+        found: dict[str, None] = {}
+        for form in (0, 1):
+            by_key = {keys_of(column)[form]: column for column in reversed(self.free)}
+            found |= dict.fromkeys(by_key[name] for name in wanted if name in by_key)
+        return list(found)
+
+    def fits(self, column: str, test: Callable[[object], bool]) -> bool:
+        held = self.cells[column]
+        return bool(held) and sum(map(test, held)) >= MOSTLY * len(held)
+
+    def distinct(self, column: str) -> float:
+        """Return the share of different values among the present ones, 0 where fewer than half of the rows have one."""
+        held = [value for value in self.cells[column] if isinstance(value, str | int | float | bytes)]
+        return len(set(held)) / len(held) if held and 2 * len(held) >= self.rows else 0.0
+
+    def identity(self) -> None:
+        """Find the id, and the family: two ids of which one repeats are those of the variant and its product."""
+        candidates = self.named(IDS)
+        if not self.fields.get("id") and candidates:
+            self._choose_id(candidates)
+        if "family" not in self.fields:
+            groups = self.named(BY_NAME["family"].names)
+            others = self.named(OF_FAMILIES) if self.fields.get("id") else []
+            if found := (groups or others)[:1]:
+                self.claim("family", found)
+
+    def _choose_id(self, candidates: Sequence[str]) -> None:
+        few = self.rows < 4  # too few rows to say that a column repeats
+        usable = [column for column in candidates if self.distinct(column) > 0.5 or few]
+        best = max(usable, key=lambda column: self.distinct(column) == 1.0, default=None)
+        if best is None:
+            return
+        self.claim("id", [best])
+        if 0 < self.distinct(best) < 1:
+            self.notes.append(f'The column "{best}" is the id, though some of the first rows share one.')
+
+    def identity_by_content(self) -> None:
+        if self.rows >= ENOUGH:
+            for column in self.free:
+                held = self.cells[column]
+                if all(map(_id_like, held)) and len(held) == self.rows == len(set(held)):
+                    self.claim("id", [column])
+                    self.notes.append(
+                        f'The column "{column}" is the id: no two of the first rows share a value.'
+                    )
+                    return
+        named = ", ".join(f'"{column}"' for column in self.named(IDS)[:3])
+        repeat = f" Values of {named} repeat or are missing." if named else ""
+        raise SourceError(
+            f"No column can be the id of the products.{repeat}",
+            hint="Name the column with --map id=COLUMN, or number the rows with --map id=@row.",
+        )
+
+    def levels(self) -> bool:
+        """Find columns that hold one level of a category path each."""
+        if "categories" in self.fields:
+            return len(self.fields["categories"]) > 1
+        ranks = {column: rank for column in self.free if (rank := _level(column))}
+        if len(ranks) < 2 or max(ranks.values()) == min(ranks.values()):
+            return False
+        self.claim("categories", sorted(ranks, key=lambda column: ranks[column]))
+        return True
+
+    def by_name(self, each: Field) -> None:
+        if each.name in self.fields:
+            return
+        found = self.named(each.names)
+        if not found and each.name == "price":
+            found = [column for column in self.free if _currency_in((column,))]
+        if not found:
+            found = [
+                column
+                for column in self.named(each.hints)
+                if self.fits(column, lambda cell: _readable(each, cell))
+            ]
+        if found:
+            self.claim(each.name, found[:1])
+
+    def images(self) -> None:
+        """Find the columns of pictures: those named so, and those whose cells are evidently pictures."""
+        if "images" in self.fields:
+            return
+        names = {name: place for place, name in enumerate(BY_NAME["images"].names)}
+        found: dict[str, int] = {}
+        for column in self.free:
+            key = next((key for form in keys_of(column) if (key := _DIGITS.sub("", form)) in names), None)
+            held_here = self.fits(column, looks_like_images)
+            if key and (held_here or all(isinstance(cell, _PICTURES) for cell in self.cells[column])):
+                found[column] = names[key]
+            elif held_here and not NO_PICTURES.search(squashed(column)):
+                found[column] = len(names)
+        if found:
+            self.claim("images", sorted(found, key=lambda column: found[column]))
+
+
+_PICTURES: Final = (str, bytes, list, tuple, Mapping, ImageRef)
+
+
+def _level(column: str) -> int:
+    for key in keys_of(column):
+        if match := NUMBERED_LEVEL.fullmatch(key):
+            return int(match[1])
+        if key in LEVELS:
+            return LEVELS[key]
+    return 0
+
+
+def _readable(each: Field, cell: object) -> bool:
+    try:
+        return not is_missing(each.read(cell))
+    except RowError:
+        return False
+
+
+def _id_like(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= 64 and not any(map(str.isspace, value.strip()))
+    return isinstance(value, int) and not isinstance(value, bool)

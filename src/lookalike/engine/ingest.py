@@ -1,0 +1,257 @@
+"""Rows of a source -> products with embeddings in the catalogue.
+
+Three stages run side by side: reading, fetching and decoding run ahead in threads; encoding happens in the caller's thread;
+writing follows in a thread behind. Rows pass in chunks bounded in rows and in pictures, so memory does not grow with the
+source.
+
+What is left to do for a row is decided by what the catalogue holds: nothing when the row's hash and the encoders are those
+of last time; no encoding when only fields such as the price changed. A run that was killed is resumed by running it again:
+chunks are written whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from time import perf_counter
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.images import ImageLimits, decode, thumbnail
+from lookalike.core.ports import BadRow, Catalog, Encoder, ImageLoader, Row, Source
+from lookalike.core.rows import Problem, problem_of
+from lookalike.core.types import (
+    DESCRIPTION,
+    IMAGE,
+    TITLE,
+    Embedding,
+    ImageRef,
+    Pixels,
+    Product,
+    Record,
+    Thumbnail,
+    content_hash,
+)
+from lookalike.engine.ahead import ahead
+from lookalike.engine.seen import SeenIds
+from lookalike.engine.work import Work, parts, signature_of
+
+CHUNK_ROWS = 256
+CHUNK_IMAGES = 64
+"""Decoded pictures of a chunk are in memory together: 50 MB at 512 x 512 pixels."""
+CHUNKS_AHEAD = 2
+
+ReadRow = Callable[[Row], tuple[Product | None, list[Problem]]]
+"""Reads one row into a product, with everything about it that could not be kept."""
+Decoded = Mapping[str, tuple[Pixels, bytes] | LookalikeError]
+"""By content hash: a picture and its thumbnail, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of the rows: `read` = `new` + `changed` + `unchanged` + `failed`.
+
+    `problems` counts everything reported, also single fields and pictures of rows that did land; `images` are the usable
+    pictures of the rows read; `encoded` counts the contents that were embedded, by space.
+    """
+
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    images: int = 0
+    failed_images: int = 0
+    problems: int = 0
+    encoded: Mapping[str, int] = field(default_factory=dict)
+    took_s: float = 0.0
+
+
+_COUNTED = ("read", "new", "changed", "unchanged", "failed", "images", "failed_images", "problems")
+
+
+class Ingest:
+    """Brings sources into a catalogue. `on_problem` is told of each problem as it is met, from another thread."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        encoder: Encoder,
+        loader: ImageLoader,
+        on_problem: Callable[[Problem], None],
+        limits: ImageLimits,
+        workers: int = 2,
+    ) -> None:
+        self._catalog = catalog
+        self._encoder = encoder
+        self._loader = loader
+        self._on_problem = on_problem
+        self._limits = limits
+        self._workers = workers
+        self._fingerprints = fingerprints_of(encoder)
+        self._signature = signature_of(self._fingerprints)
+        self._count: Counter[str] = Counter()
+        self._seen = SeenIds()
+
+    def run(
+        self, source: Source, read_row: ReadRow, progress: Callable[[int], None] = lambda rows: None
+    ) -> IngestReport:
+        """Bring in the whole source; `progress` is called with the number of rows dealt with so far."""
+        started = perf_counter()
+        done = 0
+        with ThreadPoolExecutor(self._workers, "decode") as pool, ThreadPoolExecutor(1, "write") as writer:
+            writing: Future[int] | None = None
+            for works in ahead(self._prepared(source, read_row, pool), CHUNKS_AHEAD):
+                records = self._encoded(works)
+                if writing is not None:
+                    writing.result()
+                writing = writer.submit(self._catalog.write, records) if records else None
+                done += len(works)
+                progress(done + self._count["failed"])
+            if writing is not None:
+                writing.result()
+        encoded = {space: self._count[space] for space in self._fingerprints}
+        counts = {name: self._count[name] for name in _COUNTED}
+        return IngestReport(**counts, encoded=encoded, took_s=perf_counter() - started)
+
+    # --- ahead: read, fetch, decode ---------------------------------------------------------------------------------
+
+    def _prepared(self, source: Source, read_row: ReadRow, pool: ThreadPoolExecutor) -> Iterator[list[Work]]:
+        rows = source.rows()
+        while chunk := list(islice(rows, CHUNK_ROWS)):
+            works = self._read(chunk, read_row)
+            self._fetch(works)
+            self._plan(works)
+            for part in parts(works, CHUNK_IMAGES):
+                for work, decoded in zip(part, pool.map(self._decode, part), strict=True):
+                    self._book(work, decoded)
+                yield part
+
+    def _read(self, chunk: Sequence[Row | BadRow], read_row: ReadRow) -> list[Work]:
+        """Read rows into products; rows that cannot be, and ids met before, are reported and left out."""
+        self._count["read"] += len(chunk)
+        read: list[tuple[Row, Product]] = []
+        for row in chunk:
+            product, problems = (None, [problem_of(row)]) if isinstance(row, BadRow) else read_row(row)
+            for problem in problems:
+                self._report(problem)
+            if product is not None and isinstance(row, Row):
+                read.append((row, product))
+        ids = [product.id for _, product in read]
+        known = self._catalog.known(ids)
+        works = []
+        for (row, product), again in zip(read, self._seen.add(ids), strict=True):
+            if again:
+                reason, hint = (
+                    f"the id {product.id!r} came before",
+                    "Make ids unique; the first row was used.",
+                )
+                self._report(Problem(row.number, row.place, product.id, "id", reason, hint, fatal=True))
+            else:
+                works.append(Work(product, row.number, row.place, known.get(product.id)))
+        return works
+
+    def _fetch(self, works: Sequence[Work]) -> None:
+        """Get the bytes of pictures that did not come inside their rows."""
+        for work in works:
+            work.recall_images()
+        wanted = [(w, image) for w in works for image in w.product.images if image.content_hash is None]
+        loaded = self._loader.load([image for _, image in wanted]) if wanted else []
+        got = {
+            image.ref: ImageRef(image.ref, content_hash(data), data)
+            for (_, image), data in zip(wanted, loaded, strict=True)
+            if isinstance(data, bytes)
+        }
+        for (work, image), data in zip(wanted, loaded, strict=True):
+            if isinstance(data, Exception):
+                self._image_problem(work, image.ref, data)
+        for work in works:
+            images = tuple(got.get(i.ref, i) if i.content_hash is None else i for i in work.product.images)
+            work.product = replace(work.product, images=images)
+            work.settle()
+
+    def _plan(self, works: Sequence[Work]) -> None:
+        touched = [work for work in works if not work.is_done(self._signature)]
+        known = [work.product.id for work in touched if work.known]
+        embedded = self._catalog.embedded(known, self._fingerprints) if known else {}
+        for work in touched:
+            work.plan(embedded.get(work.product.id, frozenset()))
+
+    def _decode(self, work: Work) -> Decoded:
+        """Decode the pictures that need encoding, and make their thumbnails; runs in the pool."""
+        missing = {digest for space, digest in work.missing if space == IMAGE}
+        decoded: dict[str, tuple[Pixels, bytes] | LookalikeError] = {}
+        for image in work.product.images:
+            if image.content_hash in missing and image.content_hash not in decoded:
+                try:
+                    data = image.data if image.data is not None else self._load_again(image)
+                    pixels = decode(data, self._limits)
+                    decoded[image.content_hash] = (pixels, thumbnail(data, pixels))
+                except LookalikeError as error:
+                    decoded[image.content_hash] = error
+        return decoded
+
+    def _load_again(self, image: ImageRef) -> bytes:
+        """Get a picture the catalogue has a hash of, but that these encoders have not seen."""
+        [data] = self._loader.load([ImageRef(image.ref)])
+        if isinstance(data, Exception):
+            raise data
+        return data
+
+    def _book(self, work: Work, decoded: Decoded) -> None:
+        for image in work.product.images:
+            outcome = decoded.get(image.content_hash or "")
+            if isinstance(outcome, LookalikeError):
+                self._image_problem(work, image.ref, outcome)
+        for digest, outcome in decoded.items():
+            if isinstance(outcome, LookalikeError):
+                work.missing.remove((IMAGE, digest))
+            else:
+                work.pixels[digest] = outcome[0]
+                work.thumbnails.append(Thumbnail(digest, outcome[1]))
+        # The undecoded bytes have served; a chunk that waits should hold only what is still needed.
+        images = tuple(replace(image, data=None) for image in work.product.images)
+        work.product = replace(work.product, images=images)
+
+    # --- encode -----------------------------------------------------------------------------------------------------
+
+    def _encoded(self, works: Sequence[Work]) -> list[Record]:
+        """Embed what is missing, each distinct picture and text of the chunk once; return what to write."""
+        pixels = {digest: each for work in works for digest, each in work.pixels.items()}
+        texts = {digest: text for work in works for (_, digest), text in work.texts.items()}
+        vectors = dict(zip(pixels, self._encoder.encode_images(list(pixels.values())), strict=True))
+        vectors |= zip(texts, self._encoder.encode_texts(list(texts.values())), strict=True)
+        records = []
+        for work in works:
+            self._count["images"] += sum(image.content_hash is not None for image in work.product.images)
+            if work.is_done("" if work.failed_images else self._signature) and not work.missing:
+                self._count["unchanged"] += 1
+                continue
+            self._count["changed" if work.known else "new"] += 1
+            self._count.update(space for space, _ in work.missing)
+            made = [
+                Embedding(s, self._fingerprints[s], digest, vectors[digest]) for s, digest in work.missing
+            ]
+            records.append(work.record(made, self._signature))
+        return records
+
+    # --- what goes wrong --------------------------------------------------------------------------------------------
+
+    def _report(self, problem: Problem) -> None:
+        self._count["problems"] += 1
+        self._count["failed"] += problem.fatal
+        self._on_problem(problem)
+
+    def _image_problem(self, work: Work, ref: str, error: Exception) -> None:
+        self._count["failed_images"] += 1
+        work.drop_image(ref)
+        hint = error.hint if isinstance(error, LookalikeError) else ""
+        reason = f"{ref}: {error}"
+        self._report(Problem(work.number, work.place, work.product.id, "images", reason, hint, fatal=False))
+
+
+def fingerprints_of(encoder: Encoder) -> dict[str, str]:
+    """Return which encoder makes the vectors of each embedded space."""
+    return dict.fromkeys((IMAGE, TITLE, DESCRIPTION), encoder.fingerprint)

@@ -1,0 +1,112 @@
+"""What a query looks for: each part, in each space it can be looked for in, as vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lookalike.core.errors import QueryError
+from lookalike.core.fusion import Calibration, space_weights
+from lookalike.core.ports import Catalog, Encoder
+from lookalike.core.query import ImagePart, Part, ProductPart, Query, TextPart, VectorPart
+from lookalike.core.types import DESCRIPTION, IMAGE, TITLE, Keys, Vectors
+from lookalike.core.vectors import unit_rows
+from lookalike.engine.indexing import LiveIndex
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """One part in one space: `vectors` float32 [m, dim]; a product is as similar as to the nearest of them."""
+
+    part: int
+    part_weight: float
+    space: str
+    weight: float
+    vectors: Vectors
+    calibration: Calibration
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """One query as probes, and the keys of the products it names, which are no answers to it."""
+
+    probes: list[Probe]
+    itself: Keys
+
+
+class ProbeMaker:
+    """Turns the parts of a batch of queries into probes; pictures and phrases are encoded together, once."""
+
+    def __init__(self, live: LiveIndex, encoder: Encoder, catalog: Catalog) -> None:
+        self._live = live
+        self._encoder = encoder
+        self._catalog = catalog
+
+    def __call__(self, queries: Sequence[Query]) -> list[Asked]:
+        """Return what each query asks for."""
+        parts = [part for query in queries for part in query.parts]
+        images = [part for part in parts if isinstance(part, ImagePart)]
+        texts = [part for part in parts if isinstance(part, TextPart)]
+        encoded: dict[int, Vectors] = {}
+        if images:
+            vectors = self._encoder.encode_images([part.pixels for part in images])
+            encoded |= {id(part): vectors[i : i + 1] for i, part in enumerate(images)}
+        if texts:
+            vectors = self._encoder.encode_texts([part.text for part in texts])
+            encoded |= {id(part): vectors[i : i + 1] for i, part in enumerate(texts)}
+        ids = [part.id for part in parts if isinstance(part, ProductPart)]
+        keys = self._catalog.keys(ids) if ids else {}
+        return [self._of_query(query, encoded, keys) for query in queries]
+
+    def _of_query(self, query: Query, encoded: Mapping[int, Vectors], keys: Mapping[str, int]) -> Asked:
+        probes = []
+        for number, part in enumerate(query.parts):
+            vectors = self._vectors(part, encoded, keys)
+            weights = space_weights(tuple(vectors), query.weights)
+            probes += [
+                Probe(number, part.weight, space, share, vectors[space], self._calibration(part, space))
+                for space, share in weights.items()
+            ]
+        itself = [keys[part.id] for part in query.parts if isinstance(part, ProductPart)]
+        return Asked(probes, np.array(itself, np.int64))
+
+    def _vectors(
+        self, part: Part, encoded: Mapping[int, Vectors], keys: Mapping[str, int]
+    ) -> dict[str, Vectors]:
+        """Return the vectors of a part in each space it can be looked for in."""
+        match part:
+            case ImagePart():
+                return {IMAGE: encoded[id(part)]}
+            case TextPart():
+                spaces = (IMAGE, TITLE, DESCRIPTION) if self._encoder.aligned else (TITLE, DESCRIPTION)
+                return {space: encoded[id(part)] for space in spaces}
+            case VectorPart():
+                return {part.space: self._given(part)}
+            case ProductPart():
+                return self._of_product(part, keys)
+
+    def _given(self, part: VectorPart) -> Vectors:
+        index = self._live.spaces.get(part.space)
+        if index is None:
+            raise QueryError(f"no space {part.space!r}", hint=f"Spaces: {', '.join(self._live.spaces)}.")
+        return unit_rows(np.atleast_2d(part.vector), index.dim, f"the {part.space} vector of the query")
+
+    def _of_product(self, part: ProductPart, keys: Mapping[str, int]) -> dict[str, Vectors]:
+        if part.id not in keys:
+            raise QueryError(
+                f"no product {part.id!r} in the catalogue", hint="Check the id, or index it first."
+            )
+        key = np.array([keys[part.id]], np.int64)
+        held = {space: index.get(key)[1] for space, index in self._live.spaces.items()}
+        found = {space: vectors for space, vectors in held.items() if len(vectors)}
+        if not found:
+            raise QueryError(
+                f"product {part.id!r} has nothing to compare: it is inactive, or has no image, title or attribute",
+                hint="Give it one of them, or make it active.",
+            )
+        return found
+
+    def _calibration(self, part: Part, space: str) -> Calibration:
+        return self._live.calibration(f"{space}:text" if isinstance(part, TextPart) else space)

@@ -1,0 +1,281 @@
+"""The one search path: encode, allow, retrieve, fuse, rerank, diversify, enrich, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.core.columns import Columns
+from lookalike.core.diversify import cap_per_group, first_of_each, maximal_marginal_relevance
+from lookalike.core.errors import LimitError, QueryError
+from lookalike.core.filters import And, Compare, Filter, bind, unknown_column
+from lookalike.core.fusion import explain
+from lookalike.core.ports import Catalog, Encoder
+from lookalike.core.query import Because, Hit, Query, SearchResult
+from lookalike.core.rerank import Context, profile, rank_signals
+from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Allowed, Keys, Product
+from lookalike.engine import cursor
+from lookalike.engine.indexing import LiveIndex, one_each
+from lookalike.engine.probes import Asked, Probe, ProbeMaker
+from lookalike.engine.retrieve import Pool, browse, retrieve
+
+Scores = NDArray[np.float64]
+Rows = NDArray[np.int64]
+LEAST_WINDOW = 200
+"""How many of the most relevant products business signals, grouping and diversity may reorder, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchLimits:
+    """What one query may ask for."""
+
+    max_k: int = 1000
+    max_parts: int = 32
+    max_batch: int = 1000
+    max_depth: int = 5000
+    """How many products all pages of one search may show together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranked:
+    """Rows of the pool in the order they are shown, with the final score and rank signals of every row of the pool."""
+
+    pool: Pool
+    order: Rows
+    scores: Scores
+    signals: Mapping[str, Scores]
+
+
+class Searcher:
+    """Answers queries from a live index and its catalogue; safe to use from several threads."""
+
+    def __init__(
+        self,
+        live: LiveIndex,
+        catalog: Catalog,
+        encoder: Encoder,
+        now_s: Callable[[], float],
+        limits: SearchLimits | None = None,
+    ) -> None:
+        self._live = live
+        self._catalog = catalog
+        self._asked = ProbeMaker(live, encoder, catalog)
+        self._now_s = now_s
+        self._limits = limits or SearchLimits()
+
+    def search_many(self, queries: Sequence[Query]) -> list[SearchResult]:
+        """Answer queries; the pictures and phrases of all of them are encoded in one go."""
+        if len(queries) > self._limits.max_batch:
+            raise LimitError(
+                "max_batch", f"{len(queries)} queries in a batch, at most {self._limits.max_batch}"
+            )
+        columns = self._live.columns.types()
+        for query in queries:
+            _check(query, self._limits, columns)
+        started = perf_counter()
+        asked = self._asked(queries)
+        encode_ms = (perf_counter() - started) * 1e3 / max(len(queries), 1)
+        return [self._answer(q, a, _Clock(encode_ms)) for q, a in zip(queries, asked, strict=True)]
+
+    def _answer(self, query: Query, asked: Asked, clock: _Clock) -> SearchResult:
+        columns = self._live.columns
+        where = None if query.where is None else bind(query.where, columns.types())
+        signature = cursor.signature(query, asked.probes)
+        seen = cursor.read(query.cursor, signature, self._limits.max_depth)
+        matched = columns.allowed(where)
+        facets = columns.facets(query.facets, matched)
+        allowed = _without(columns, matched, asked.itself, seen, group=query.group)
+        clock.lap("allow")
+        # Without any restriction the indexes need no mask: they hold findable products only.
+        unrestricted = where is None and allowed is matched
+        ranked = self._ranked(query, asked.probes, allowed, unrestricted=unrestricted)
+        clock.lap("rank")
+        page = self._diversified(query, where, ranked)[: query.k]
+        clock.lap("diversify")
+        keys = ranked.pool.keys[page]
+        products = self._catalog.get_many(keys.tolist())
+        hits = self._hits(query, asked.probes, ranked, page, products)
+        clock.lap("enrich")
+        more = len(page) == query.k and allowed.count > query.k
+        return SearchResult(
+            hits=tuple(hits),
+            matched=matched.count,
+            plan=ranked.pool.plan,
+            took_ms=clock.done(),
+            facets=facets,
+            cursor=cursor.write(signature, np.concatenate([seen, keys])) if more else None,
+            snapshot=f"seq-{self._live.seq}",
+        )
+
+    def _ranked(
+        self, query: Query, probes: Sequence[Probe], allowed: Allowed, *, unrestricted: bool
+    ) -> _Ranked:
+        """Retrieve a window of the most relevant and reorder it; widen it until grouping leaves a full page."""
+        weights = profile(query.rerank)
+        plain = not (weights or query.diversity or query.group or query.max_per_category)
+        window = query.k if plain else max(LEAST_WINDOW, 2 * query.k)
+        while True:
+            if probes:
+                mask = None if unrestricted else allowed
+                pool = retrieve(self._live.spaces, probes, query.mode, mask, window)
+            else:
+                pool = browse(allowed, allowed.count if weights else window)
+            context = Context(self._live.columns, self._now_s())
+            signals = rank_signals(weights, context, pool.keys)
+            scores = pool.relevance + sum((weights[name] * signals[name] for name in weights), np.zeros(1))
+            order = np.lexsort((pool.keys, -scores))
+            if query.group:
+                families = self._live.columns.codes("family", pool.keys[order])
+                order = order[first_of_each([int(family) or None for family in families])]
+            if len(order) >= query.k or pool.complete or window >= allowed.count:
+                return _Ranked(pool, order, scores, signals)
+            window *= 4
+
+    def _diversified(self, query: Query, where: Filter | None, ranked: _Ranked) -> Rows:
+        order = ranked.order
+        if query.diversity > 0:
+            top = order[: max(LEAST_WINDOW, 2 * query.k)]
+            chosen = maximal_marginal_relevance(
+                ranked.scores[top], self._alike(ranked.pool.keys[top]), query.diversity, len(top)
+            )
+            order = np.concatenate([top[chosen], order[len(top) :]])
+        if query.max_per_category is not None and not _one_category(where):
+            codes = self._live.columns.codes("category", ranked.pool.keys[order])
+            paths = self._live.columns.values("category", codes.tolist())
+            order = order[
+                cap_per_group([path[0] if path else None for path in paths], query.max_per_category)
+            ]
+        return order
+
+    def _alike(self, keys: Keys) -> Scores:
+        """Return how alike products look (or, without pictures, read) to each other, calibrated: float64 [n, n]."""
+        space = IMAGE if len(self._live.spaces[IMAGE]) else TITLE
+        order = np.argsort(keys)
+        rows = np.empty((len(keys), self._live.spaces[space].dim), np.float32)
+        rows[order] = one_each(self._live.spaces[space], keys[order])
+        alike = self._live.calibration(space)(rows @ rows.T)
+        known = np.asarray(rows.any(axis=1))
+        return np.asarray(np.maximum(alike, 0.0) * (known[:, None] & known[None, :]))
+
+    def _hits(
+        self,
+        query: Query,
+        probes: Sequence[Probe],
+        ranked: _Ranked,
+        page: Rows,
+        products: Mapping[int, Product],
+    ) -> list[Hit]:
+        """Put products and reasons to the rows shown; one deleted a moment ago is left out."""
+        because: list[list[Because]] = [[] for _ in page]
+        if ranked.pool.signals:
+            shown = [replace(s, similarities=s.similarities[page]) for s in ranked.pool.signals]
+            because = explain(shown, query.mode, [part.name for part in query.parts])
+        keys = ranked.pool.keys[page].tolist()
+        hits = []
+        for number, (row, key) in enumerate(zip(page.tolist(), keys, strict=True)):
+            if key in products:
+                terms = self._fields_of(because[number], key, query, probes) + _rank_terms(query, ranked, row)
+                hits.append(Hit(products[key], float(ranked.scores[row]), tuple(terms)))
+        return hits
+
+    def _fields_of(
+        self, terms: list[Because], key: int, query: Query, probes: Sequence[Probe]
+    ) -> list[Because]:
+        """Split each term of the attribute space into its fields' terms, which add up to it."""
+        split = []
+        for term in terms:
+            if term.name != ATTRIBUTES or not term.similarity:
+                split.append(term)
+                continue
+            asked = next(p for p in probes if p.space == ATTRIBUTES and query.parts[p.part].name == term.part)
+            _, vectors = self._live.spaces[ATTRIBUTES].get(np.array([key], np.int64))
+            for field, share in self._live.attributes.shares(asked.vectors[0], vectors[0]).items():
+                part = share / term.similarity
+                split.append(
+                    replace(
+                        term,
+                        name=f"{ATTRIBUTES}.{field}",
+                        value=term.value * part,
+                        contribution=term.contribution * part,
+                        similarity=share,
+                    )
+                )
+        return split
+
+
+def _without(columns: Columns, matched: Allowed, itself: Keys, seen: Keys, *, group: bool) -> Allowed:
+    """Take out the products asked about and those already shown (with `group`, their whole families)."""
+    hidden = np.concatenate([itself, seen])
+    if not len(hidden):
+        return matched
+    mask = matched.mask.copy()
+    mask[hidden[hidden < len(mask)]] = False
+    if group and len(seen):
+        shown = np.unique(columns.codes("family", seen))
+        families = columns.codes("family", np.arange(len(mask)))
+        mask &= ~np.isin(families, shown[shown > 0])
+    return Allowed(mask, int(np.count_nonzero(mask)))
+
+
+def _one_category(where: Filter | None) -> bool:
+    """Say whether a filter already asks for one category: a cap inside it would only cut the page short."""
+    match where:
+        case Compare("category", "=" | "prefix" | "contains", _):
+            return True
+        case And(filters):
+            return any(_one_category(f) for f in filters)
+    return False
+
+
+def _rank_terms(query: Query, ranked: _Ranked, row: int) -> list[Because]:
+    weights = profile(query.rerank)
+    return [
+        Because(name, "", float(values[row]), weights[name], weights[name] * float(values[row]))
+        for name, values in ranked.signals.items()
+    ]
+
+
+def _check(query: Query, limits: SearchLimits, columns: Mapping[str, object]) -> None:
+    if not 1 <= query.k <= limits.max_k:
+        raise LimitError("max_k", f"k is {query.k}, it can be 1 to {limits.max_k}")
+    if not 0 <= query.diversity <= 1:
+        raise QueryError(f"diversity is {query.diversity}", hint="Give a number from 0 (none) to 1.")
+    if query.max_per_category is not None and query.max_per_category < 1:
+        raise QueryError(f"max_per_category is {query.max_per_category}", hint="Give a number of at least 1.")
+    for name in query.facets:
+        if name not in columns:
+            raise unknown_column(name, columns)
+    _check_parts(query, limits)
+
+
+def _check_parts(query: Query, limits: SearchLimits) -> None:
+    weights = [part.weight for part in query.parts]
+    if len(weights) > limits.max_parts:
+        raise LimitError("max_parts", f"the query has {len(weights)} parts, at most {limits.max_parts}")
+    if not all(np.isfinite(weight) and weight != 0 for weight in weights):
+        raise QueryError(
+            "a part of the query has a weight of 0, or none", hint="Leave it out, or give a number."
+        )
+    if weights and max(weights) < 0:
+        raise QueryError("every part of the query has a weight below 0", hint="Say what to look for as well.")
+
+
+class _Clock:
+    """Milliseconds per stage, for the answer."""
+
+    def __init__(self, encode_ms: float) -> None:
+        self._took = {"encode": encode_ms}
+        self._last = self._start = perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap on a stage."""
+        now = perf_counter()
+        self._took[stage] = (now - self._last) * 1e3
+        self._last = now
+
+    def done(self) -> dict[str, float]:
+        return self._took | {"total": sum(self._took.values())}

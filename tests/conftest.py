@@ -1,0 +1,5 @@
+"""Fixtures that several folders of tests use."""
+
+from postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]

@@ -1,6 +1,6 @@
 """Catalogue files with every kind of damage we know of, good rows in between, and what must become of each row.
 
-    catalogue = damage.jsonl(tmp_path)      # or .csv, .parquet
+    catalogue = damage.jsonl_file(tmp_path)    # or .csv_file, .parquet_file
     catalogue.path                          # the file; pictures lie beside it, and are referred to by absolute paths
     catalogue.entries                       # one Entry per row, in order
 

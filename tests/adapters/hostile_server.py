@@ -13,7 +13,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
@@ -28,22 +28,25 @@ def picture() -> bytes:
 
 
 GOOD: Final = picture()
+BOMB: Final = gzip.compress(bytes(30_000_000), 1)
 
 
 class Answers(BaseHTTPRequestHandler):
     """One method per path: /reset is answered by `reset`."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: HostileServer
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server calls it so
+    def do_GET(self) -> None:
         """Note the request and answer it as its path says."""
         path = urlsplit(self.path).path
         name = path.strip("/").split("/")[0]
         with self.server.lock:
             self.server.hits[path] += 1
-            self.server.seen[path] = dict(self.headers.items())
+            self.server.seen[path] = {name.lower(): text for name, text in self.headers.items()}
             self.server.peers.add(self.client_address)
+            self.server.last[name] = time.monotonic()
             self.server.busy[name] += 1
             self.server.most_busy[name] = max(self.server.most_busy[name], self.server.busy[name])
         try:
@@ -62,7 +65,9 @@ class Answers(BaseHTTPRequestHandler):
         """Send a whole answer."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        headers = {"Content-Length": str(len(body))} | {name.replace("_", "-"): text for name, text in headers.items()}
+        headers = {"Content-Length": str(len(body))} | {
+            name.replace("_", "-"): text for name, text in headers.items()
+        }
         for name, text in headers.items():
             self.send_header(name, text)
         self.end_headers()
@@ -80,7 +85,7 @@ class Answers(BaseHTTPRequestHandler):
         self.reply(GOOD)
 
     def slow(self) -> None:
-        self.wait(0.2)
+        self.wait(0.1)
         self.reply(GOOD)
 
     def chunked(self) -> None:
@@ -138,7 +143,7 @@ class Answers(BaseHTTPRequestHandler):
 
     def to(self) -> None:
         """Redirect to the URL in the query."""
-        self.reply(b"", 302, Location=urlsplit(self.path).query)
+        self.reply(b"", 302, Location=unquote(urlsplit(self.path).query))
 
     def html(self) -> None:
         self.reply(HTML, kind="text/html")
@@ -190,7 +195,7 @@ class Answers(BaseHTTPRequestHandler):
             self.wfile.write(b"X-More: " + b"x" * 1000 + b"\r\n")
 
     def gzip_bomb(self) -> None:
-        self.reply(gzip.compress(bytes(200_000_000)), Content_Encoding="gzip")
+        self.reply(BOMB, Content_Encoding="gzip")
 
     def gzip_nonsense(self) -> None:
         self.reply(GOOD, Content_Encoding="gzip")
@@ -246,8 +251,6 @@ class Answers(BaseHTTPRequestHandler):
         self.reply(b"not found", 404, kind="text/plain")
 
 
-
-
 class HostileServer(ThreadingHTTPServer):
     """Serves `Answers` on a free port of 127.0.0.1, in threads of its own, until the `with` ends."""
 
@@ -262,6 +265,7 @@ class HostileServer(ThreadingHTTPServer):
         self.busy: Counter[str] = Counter()
         self.most_busy: Counter[str] = Counter()
         self.seen: dict[str, dict[str, str]] = {}
+        self.last: dict[str, float] = {}
         self.peers: set[tuple[str, int]] = set()
         self.names: list[str | None] = []
         self.secure = certificate is not None

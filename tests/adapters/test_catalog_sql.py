@@ -360,7 +360,8 @@ def test_a_killed_writer_leaves_whole_batches_only(tmp_path: Path) -> None:
 
 def test_a_server_that_is_not_there_or_lets_nobody_in(postgres_url: str) -> None:
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    assert refused("postgresql://me:secret@127.0.0.1:1/shop?connect_timeout=2").code == "catalog.unreachable"
+    error = refused("postgresql://me:secret@127.0.0.1:1/shop?connect_timeout=2&options=secret")
+    assert error.code == "catalog.unreachable" and "postgresql://me:***@127.0.0.1:1/shop" in str(error)
     url = sa.make_url(postgres_url)
     nowhere = url.set(database="nowhere").render_as_string(hide_password=False)
     assert refused(nowhere).code == "catalog.missing"

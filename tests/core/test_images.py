@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ FORMATS = {"JPEG": JPEG, "PNG": PNG, "GIF": GIF, "WebP": WEBP, "BMP": BMP, "TIFF
 FORMATS["TIFF lzw"] = saved(TEXTURE, "TIFF", compression="tiff_lzw")
 FORMATS["TIFF jpeg"] = saved(TEXTURE, "TIFF", compression="jpeg")
 FORMATS["progressive JPEG"] = saved(TEXTURE, "JPEG", progressive=True)
-if features.check("avif"):
+if find_spec("PIL.AvifImagePlugin") and features.check("avif"):
     FORMATS["AVIF"] = saved(TEXTURE, "AVIF")
 
 # Pictures, and the colour that comes out everywhere.

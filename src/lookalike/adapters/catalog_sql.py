@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from lookalike.adapters import catalog_sql_write as writing
-from lookalike.adapters.catalog_sql_engine import open_engine
+from lookalike.adapters.catalog_sql_engine import open_engine, shown
 from lookalike.adapters.catalog_sql_errors import translated
 from lookalike.adapters.catalog_sql_rows import (
     CHANGE_COLUMNS,
@@ -95,7 +95,7 @@ class SqlCatalog:
         waits for another process that writes. Raises MissingExtra for a postgresql:// URL without psycopg.
         """
         engine = open_engine(url_or_path, create=create, busy_timeout_s=busy_timeout_s)
-        place = engine.url.render_as_string() if engine.url.host else str(engine.url.database)
+        place = shown(engine.url)
         try:
             with translated(place):
                 prepare(engine, place, create=create)

@@ -76,6 +76,13 @@ def parse(place: str | Path) -> sa.URL:
     )
 
 
+def shown(url: sa.URL) -> str:
+    """Write a URL the way a person gave it, without its password and options (which may hold one)."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+
+
 def require_file(path: Path, *, create: bool) -> None:
     """See to it that SQLite finds the file, or at least the folder to make it in."""
     if path.exists():

@@ -1,7 +1,7 @@
 """The bytes of pictures from paths, URLs and data URIs, several at a time; an `ImageLoader`.
 
-What is safe about it is in two places: `images_fetch_address` sees to it that no URL reaches into a private network, and
-`images_fetch_http` that no server can hold us up or fill our memory. Here files are read and the work is shared out.
+What makes it safe is in two places: `images_fetch_address` sees to it that no URL reaches into a private network, and
+`images_fetch_http` that no server holds us up or fills our memory. Here files are read and the work is shared out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
-from lookalike.adapters.images_fetch_address import Resolve, look_up
+from lookalike.adapters.images_fetch_address import Resolve, is_any, is_public, look_up
 from lookalike.adapters.images_fetch_http import FetchLimits, UrlReader, host_of
 from lookalike.core.errors import FetchError, LimitError, LookalikeError
 from lookalike.core.types import ImageRef
@@ -36,9 +36,9 @@ Got = bytes | Exception
 class ImageFetcher:
     """Gets pictures from files under `base` (or anywhere, by absolute path), http(s) URLs and data URIs.
 
-    `base` is the folder relative paths start from, by default the current one. `allow_private` lets URLs lead into private
-    networks. `allow_local` is for references that come from people who may not see this machine's files. `resolve` looks host
-    names up.
+    `base` is the folder relative paths start from, by default the current one. `allow_private` lets URLs lead into
+    private networks. Set `allow_local` to False for references from people who may not see this machine's files.
+    `resolve` looks host names up. Proxies set in the environment are not used.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ImageFetcher:
         self._base = base or Path()
         self._allow_local = allow_local
         self._limits = limits
-        self._urls = UrlReader(limits, allow_private=allow_private, resolve=resolve)
+        self._urls = UrlReader(limits, is_any if allow_private else is_public, resolve)
 
     def load(self, refs: Iterable[ImageRef]) -> list[Got]:
         """Return the bytes, or the FetchError / LimitError that says why not, for each reference, in order.

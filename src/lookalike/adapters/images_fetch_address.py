@@ -17,6 +17,8 @@ from lookalike.core.errors import FetchError
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Looks a host name up: (host, port) -> addresses as text. Raises OSError if there are none."""
+Permit = Callable[[str], bool]
+"""Says whether an address may be connected to."""
 
 _NAME_COMES_TO_NOTHING: Final = frozenset(
     (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
@@ -56,13 +58,18 @@ def is_public(address: str) -> bool:
     return not any(number in network for network in _REFUSED if network.version == number.version)
 
 
-def connect(host: str, port: int, resolve: Resolve, allow_private: bool, timeout_s: float) -> socket.socket:
+def is_any(_address: str) -> bool:
+    """Permit every address."""
+    return True
+
+
+def connect(host: str, port: int, resolve: Resolve, permit: Permit, timeout_s: float) -> socket.socket:
     """Connect to the first address of `host` that answers, trying each for `timeout_s` seconds.
 
-    Raises FetchError if one of them is not public (unless `allow_private`) or the name does not exist, else OSError.
+    Raises FetchError if one of them is not permitted or the name does not exist, else OSError.
     """
     addresses = _addresses(host, port, resolve)
-    if not allow_private and not all(map(is_public, addresses)):
+    if not all(map(permit, addresses)):
         raise FetchError(
             f"{host} is not a public address.",
             hint="Only public addresses are asked for pictures; if this server is yours, allow private addresses.",

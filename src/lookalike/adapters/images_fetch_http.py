@@ -24,7 +24,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Url, make_headers, parse_url
 
 from lookalike import __version__
-from lookalike.adapters.images_fetch_address import Resolve, connect, look_up
+from lookalike.adapters.images_fetch_address import Permit, Resolve, connect, is_public, look_up
 from lookalike.adapters.images_fetch_connection import clock, pool_classes
 from lookalike.core.errors import FetchError, InputError, LimitError
 from lookalike.core.image_kinds import JSON, WEB_PAGE, looks_like
@@ -100,11 +100,9 @@ class _SilentHosts:
 class UrlReader:
     """Gets pictures from http and https URLs; connections are kept. Safe to use from several threads."""
 
-    def __init__(
-        self, limits: FetchLimits, *, allow_private: bool = False, resolve: Resolve = look_up
-    ) -> None:
+    def __init__(self, limits: FetchLimits, permit: Permit = is_public, resolve: Resolve = look_up) -> None:
         self._limits = limits
-        self._allow_private = allow_private
+        self._permit = permit
         self._resolve = resolve
         self._silent = _SilentHosts()
         self._manager = PoolManager(num_pools=32, maxsize=limits.concurrency)
@@ -116,13 +114,14 @@ class UrlReader:
         self._silent.check(host)
         clock.due = time.monotonic() + self._limits.total_timeout_s
         clock.read_timeout_s = self._limits.read_timeout_s
+        silent = False
         try:
-            data = self._persist(url)
+            return self._persist(url)
         except _Trouble as trouble:
-            self._silent.note(host, trouble.silent)
+            silent = trouble.silent
             raise FetchError(f"{shown(url)}: {trouble}.", hint="Try again later.") from None
-        self._silent.note(host, silent=False)
-        return data
+        finally:
+            self._silent.note(host, silent)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -213,7 +212,7 @@ class UrlReader:
         """Open a connection for urllib3, to a checked address."""
         timeout_s = clock.left_s(self._limits.connect_timeout_s)
         try:
-            return connect(connection.host, connection.port, self._resolve, self._allow_private, timeout_s)
+            return connect(connection.host, connection.port, self._resolve, self._permit, timeout_s)
         except TimeoutError:
             raise _Trouble(f"no connection within connect_timeout_s ({timeout_s:g} s)") from None
         except OSError as error:

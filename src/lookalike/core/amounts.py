@@ -63,6 +63,7 @@ _SPACES: Final = re.compile(r"(?<=\d)[\s\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _NO_CENTS: Final = re.compile(r"[.,](?:-+|–|—)(?=\s|$)")
 _GROUPS: Final = re.compile(r"\d{1,3}(?:,\d{3})+")
 _OUT_OF_FIVE: Final = re.compile(r"\s*(?:/|out of)\s*5(?:\.0)?(?:\s*stars?)?$", re.IGNORECASE)
+_LONGEST: Final = 100
 _HOW: Final = "Write prices as plain numbers with a point, such as 1299.00."
 
 
@@ -105,13 +106,20 @@ def _number(digits: str, decimal: str, group: str) -> float:
     return float(f"{whole or 0}.{rest or 0}")
 
 
+def _figures(words: str, what: str) -> str:
+    """Return a text that may be a number, cleaned; a long one is none, and not worth looking through."""
+    if len(words) > _LONGEST:
+        raise RowError(f"{shown(words)} is not a {what}", hint="Write a number, or leave the cell empty.")
+    return clean(words)
+
+
 def number(value: object) -> float | None:
     """Read a finite number from a number or a text, None when missing."""
     value = plain(value)
     if is_missing(value) or (isinstance(value, str) and clean(value).lower() in NULL_WORDS):
         return None
     if isinstance(value, str):
-        return _finite(_figure_or_scientific(clean(value)))
+        return _finite(_figure_or_scientific(_figures(value, "number")))
     return _finite(_plain_number(value))
 
 
@@ -149,7 +157,9 @@ def price(value: object) -> tuple[float | None, str | None]:
     if is_missing(value):
         return None, None
     amount, currency = (
-        _written(clean(value)) if isinstance(value, str) else (_finite(_plain_number(value)), None)
+        _written(_figures(value, "price"))
+        if isinstance(value, str)
+        else (_finite(_plain_number(value)), None)
     )
     if amount < 0:
         raise RowError(f"{shown(value)} is negative", hint="Write a price of 0 or more.")
@@ -199,7 +209,7 @@ def popularity(value: object) -> float | None:
 def rating(value: object) -> float | None:
     """Read a mean rating of 0 to 5, also as "4.5/5" or "4.5 out of 5", None when missing."""
     value = plain(value)
-    found = number(_OUT_OF_FIVE.sub("", clean(value)) if isinstance(value, str) else value)
+    found = number(_OUT_OF_FIVE.sub("", _figures(value, "rating")) if isinstance(value, str) else value)
     if found is not None and not 0 <= found <= 5:
         raise RowError(f"{shown(value)} is outside 0 to 5", hint="Write ratings on a scale of 0 to 5.")
     return found
@@ -208,7 +218,7 @@ def rating(value: object) -> float | None:
 def conversion_rate(value: object) -> float | None:
     """Read a share of 0 to 1, also as "3.2%", None when missing."""
     value = plain(value)
-    words = clean(value) if isinstance(value, str) else ""
+    words = _figures(value, "share") if isinstance(value, str) else ""
     found = number(words.removesuffix("%").rstrip() if words else value)
     if found is not None and words.endswith("%"):
         found /= 100

@@ -83,7 +83,7 @@ def _member(value: object) -> str:
 
 def _as_json(value: Mapping[object, object] | Sequence[object]) -> str:
     try:
-        return json.dumps(value, default=_json_leaf, ensure_ascii=False, skipkeys=True)
+        return json.dumps(value, default=_json_leaf, ensure_ascii=False)
     except (ValueError, TypeError, RecursionError):
         raise RowError("is nested too deeply to be kept", hint="Write it in fewer levels.") from None
 

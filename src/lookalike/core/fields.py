@@ -49,7 +49,7 @@ ACTIVE: Final[Mapping[str, bool]] = {
     ),
     **dict.fromkeys(("private", "pending", "discontinued", "trash"), False),
 }
-_SEPARATOR: Final = re.compile(r"\s*(?:[>|»/]\s*)+")
+_SEPARATOR: Final = re.compile(r" ?(?:[>|»/] ?)+")
 
 
 def availability(value: object) -> bool | None:
@@ -69,7 +69,7 @@ def category_path(value: object, depth: int = 0) -> str:
         value = next((value[key] for key in ("path", "name", "title") if key in value), value)
     if isinstance(value, list | tuple) and depth < 2:
         return "/".join(filter(None, (category_path(part, depth + 1) for part in value)))
-    words = text(value)
+    words = " ".join(text(value).split())
     return "" if words.lower() in values.NULL_WORDS else "/".join(filter(None, _SEPARATOR.split(words)))
 
 

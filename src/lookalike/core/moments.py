@@ -11,6 +11,7 @@ from lookalike.core.errors import RowError
 from lookalike.core.values import NULL_WORDS, clean, is_missing, plain, shown
 
 _YEARS: Final = range(1900, 2201)
+_LONGEST: Final = 100  # no date takes more characters
 _COMPACT_DATE: Final = re.compile(r"\d{8}")
 _EPOCH: Final = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}")
 
@@ -50,6 +51,8 @@ def _moment_of_number(value: float) -> datetime:
 
 
 def _moment_of_text(words: str) -> datetime:
+    if len(words) > _LONGEST:
+        raise ValueError
     if _EPOCH.fullmatch(words):
         return _moment_of_number(float(words))
     if not words[:4].isdecimal() or (words.isdecimal() and not _COMPACT_DATE.fullmatch(words)):

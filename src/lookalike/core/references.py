@@ -30,7 +30,7 @@ _LINKS: Final = (
 _NESTED: Final = 3  # lists and objects within each other that pictures are looked for in
 _URL: Final = re.compile(r"[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
 _SUFFIX: Final = re.compile(r"\.[a-z0-9]{3,4}$", re.IGNORECASE)
-_SEPARATORS: Final = tuple(map(re.compile, (r"\s*\|\s*", r"\s*\n\s*", r"\s*[,;]\s*", r"\s+")))
+_SEPARATORS: Final = tuple(map(re.compile, (r"\|", r"\n", r"[,;]", r"\s+")))
 _BASE64_SPACE: Final = re.compile(r"\s+")
 _BASE64_STARTS: Final = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")  # of JPEG, PNG, GIF and WebP
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]{64,}=*\s*")
@@ -81,7 +81,7 @@ def separate(words: str) -> list[object]:
             return [words]
     embedded = words[:5].lower() == "data:"  # data URIs contain ; and , themselves
     for separator in _SEPARATORS[:2] + _SEPARATORS[3:] if embedded else _SEPARATORS:
-        parts = [part for part in separator.split(words) if part]
+        parts = [part.strip() for part in separator.split(words) if part.strip()]
         if len(parts) > 1 and _all_references(parts):
             return list(parts)
     return [words]
@@ -167,7 +167,8 @@ def _of_data_uri(words: str) -> ImageRef | RowError:
     kind, *parameters = (part.strip().lower() for part in head.split(";"))
     if not comma or not kind.startswith("image/"):
         return RowError(
-            f"{shown(words)} is a data URI, but not of a picture", hint="Write data:image/jpeg;base64,…"
+            f"{shown(words)} is a data URI, but not of a picture",
+            hint="Write one like data:image/jpeg;base64,… and no other.",
         )
     try:
         data = _base64(payload) if "base64" in parameters else unquote_to_bytes(payload)

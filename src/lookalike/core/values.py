@@ -15,6 +15,7 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from html import unescape
 from pathlib import PurePath
 from typing import Final
 from uuid import UUID
@@ -32,9 +33,8 @@ YES_NO: Final[Mapping[str, bool]] = {
 MAX_INT_BITS: Final = 1024  # a whole number with more bits is no price, count or id, and takes long to print
 PLAIN: Final = frozenset({str, int, float, bool, bytes, list, tuple, dict, type(None)})
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
-_TAGS: Final = re.compile(r"<(?:!--.*?--|/?[a-z][^<>]*)>", re.IGNORECASE | re.DOTALL)
-_MARKUP: Final = re.compile(r"</[a-z][a-z0-9]*\s*>|<(?:br|p|li|hr|img)\b[^<>]*>", re.IGNORECASE)
-_UNSEEN: Final = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]*>|<![^<>]*>", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"</[a-z][a-z0-9]*\s?>|<(?:br|p|li|hr|img)\b[^<>]*>", re.IGNORECASE)
 
 
 def plain(value: object) -> object:
@@ -162,10 +162,18 @@ def prose(value: object) -> str:
     words = text(value)
     if "<" not in words or not _MARKUP.search(words):
         return words
-    from html import unescape
-
-    words = _TAGS.sub(" ", _UNSEEN.sub(" ", words))
-    return clean(" ".join(unescape(words).split()))
+    kept, at, unseen = [], 0, ""
+    for tag in _TAG.finditer(words):
+        if not unseen:
+            kept.append(words[at : tag.start()])
+        at, closing, name = tag.end(), tag[1], (tag[2] or "").lower()
+        if unseen and closing and name == unseen:
+            unseen = ""
+        elif not unseen and not closing and name in ("script", "style"):
+            unseen = name
+    if not unseen:
+        kept.append(words[at:])
+    return clean(" ".join(unescape(" ".join(kept)).split()))
 
 
 def identifier(value: object) -> str:

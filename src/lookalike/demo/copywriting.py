@@ -105,6 +105,8 @@ SPOKEN: Final[dict[str, tuple[str, str]]] = {
     "marble": ("marbled", "with marble veins"),
 }
 
+UNPATTERNED: Final = ("in one even colour", "without any pattern", "kept plain", "the same all over")
+
 # A style that already names the thing replaces the noun: jeans are not "jeans trousers".
 COMPLETE: Final[dict[str, str]] = {
     "jeans": "jeans",
@@ -159,7 +161,7 @@ def title(stem: str, color: str, second: str, pattern: str, rng: Random) -> str:
 
 
 OPENINGS_OF_PAIRS: Final[tuple[str, ...]] = (
-    "{Color} {material} {noun} {after}.",
+    "{Color} {material} {noun}, {after}.",
     "{Material} {noun} in {color}, {after}, for {use}.",
 )
 OPENINGS_OF_ONE: Final[tuple[str, ...]] = (
@@ -190,12 +192,13 @@ def description(
     `facts` holds color, second, pattern, material, style and noun.
     """
     noun = facts["noun"]
+    after = SPOKEN[facts["pattern"]][1].format(second=facts["second"])
     words = {
         **facts,
         "A": "An" if noun[0] in "aeiouAEIOU" else "A",
         "Color": facts["color"].capitalize(),
         "Material": facts["material"].capitalize(),
-        "after": SPOKEN[facts["pattern"]][1].format(second=facts["second"]),
+        "after": rng.choice(UNPATTERNED) if facts["pattern"] == "plain" else after,
         "use": rng.choice(category.uses),
     }
     # A pair has no "a" and no "this".

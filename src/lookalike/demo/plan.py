@@ -111,6 +111,8 @@ def _material(category: Category, style: str, rng: Random) -> str:
         return "denim"
     if style == "bracelet":
         return "steel"
+    if style == "soft":
+        return "nylon"
     if style == "square" and "silk" in category.materials:
         return "silk"
     return rng.choice(category.materials)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lookalike.demo.look import Look
-from lookalike.demo.outlines import Point, R, both, box, ellipse, path, ribbon, symmetric
-from lookalike.demo.sketch import BALL, FAINT, FLAT, Part, Sketch
+from lookalike.demo.outlines import Point, R, both, box, ellipse, moved, path, ribbon, symmetric
+from lookalike.demo.palette import lighter
+from lookalike.demo.sketch import BALL, FAINT, FLAT, Paint, Part, Sketch
 from lookalike.demo.tailoring import Cut, sleeve_outline
 
 
@@ -231,15 +232,7 @@ def tie(s: Sketch, look: Look) -> None:
 def scarf(s: Sketch, look: Look) -> None:
     """A scarf: looped once with fringed ends, or a folded square."""
     if look.style == "square":
-        body = s.fill(path((50, 8), (92, 50), (50, 92), (8, 50)), look.cloth, FAINT)
-        rim = path((50, 8), (92, 50), (50, 92), (8, 50), (50, 8), closed=False)
-        s.fill(ribbon(rim, 5), look.accent, FLAT, body)
-        s.fill(ribbon(rim, 1.4), look.third, FLAT, body)
-        for fold in (
-            path((10, 50), (40, 46, R), (90, 50), closed=False),
-            path((50, 10), (54, 40, R), (50, 90), closed=False),
-        ):
-            s.crease(fold, 0.32, 2, body)
+        _square_scarf(s, look)
         return
     for dx, end, tilt in ((3.0, 83.0, 3.0), (-5.0, look.vary(74, 82), -4.0)):
         x = 50 + dx
@@ -268,3 +261,32 @@ def scarf(s: Sketch, look: Look) -> None:
         path((34, 32), (50, 39, R), (70, 28), closed=False),
     ):
         s.crease(fold, 0.32, 2.4, ring)
+
+
+def _square_scarf(s: Sketch, look: Look) -> None:
+    """Draw a silk square, one corner turned over to show its wrong side."""
+    edge = path(
+        (13, 14),
+        (50, 12.6, R),
+        (87, 14),
+        (88.2, 50, R),
+        (87, 87),
+        (66, 88, R),
+        (36, 87),
+        (13, 62),
+        (12, 40, R),
+    )
+    body = s.fill(edge, look.cloth, FAINT)
+    for inset, width, paint in ((-2.0, 6.0, look.accent), (6.2, 1.2, look.third)):
+        outer = box(12 + inset, 13 + inset, 88 - inset, 87.6 - inset)
+        inset += width
+        s.fill(outer, paint, FLAT, body, [box(12 + inset, 13 + inset, 88 - inset, 87.6 - inset)])
+    for fold in (
+        path((16, 30), (44, 42, R), (84, 36), closed=False),
+        path((70, 18), (60, 50, R), (66, 84), closed=False),
+        path((30, 18), (34, 44, R), (22, 60), closed=False),
+    ):
+        s.crease(fold, 0.2, 3.4, body)
+    corner = path((13, 62), (24, 63.5, R), (37, 64.5), (36.6, 76, R), (36, 87))
+    s.shade(moved(corner, 1.6, -1.2), 0.4, 1.8, body)
+    s.fill(corner, Paint(lighter(look.ground, 0.3), look.grain))

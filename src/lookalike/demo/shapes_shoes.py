@@ -46,11 +46,12 @@ def sneaker(s: Sketch, look: Look) -> None:
         path((76, 72), (78, 58, R), (82, collar - 4), (94, collar - 4), (94, 72)), look.accent, FAINT, body
     )
     if look.chance(0.55):
-        for dx in (0, 7, 14) if look.chance(0.5) else (4,):
+        for dx in (0, 9) if look.chance(0.5) else (4,):
             s.fill(path((46 + dx, 72), (56 + dx, 48), (60 + dx, 48), (51 + dx, 72)), look.third, FAINT, body)
     else:
-        swoosh = path((36, 66), (52, 66, R), (76, 50), (54, 60, R), (42, 57))
-        s.fill(swoosh, look.accent, FAINT, body)
+        lozenge = path((58, 63), (64, 55), (70, 63), (64, 71))
+        s.fill(lozenge, look.accent, FAINT, body)
+        s.fill((lozenge - (64, 63)) * 0.5 + (64, 63), look.third, FLAT, body)
     s.stitch(
         path((27, 57), (44, 51, R), (60, collar + 7, R), (84, collar + 3), closed=False), look.thread, body
     )

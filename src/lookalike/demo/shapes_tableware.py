@@ -135,7 +135,7 @@ def plate(s: Sketch, look: Look) -> None:
     rim_paint = look.cloth if look.style != "coupe" else look.plain
     s.fill(ellipse(50, 50, radius, radius), rim_paint, Light("pillow", 0.9))
     well = 0.66 if look.style == "rimmed" else 0.86
-    middle = look.cloth if look.style == "coupe" else Paint(lighter(look.ground, 0.62), "glaze")
+    middle = look.cloth if look.style == "coupe" else Paint(lighter(look.ground, 0.82), "glaze")
     s.shade(ellipse(50.4, 50.6, radius * well + 0.6, radius * well + 0.6), 0.22, 1.0)
     inner = s.fill(ellipse(50, 50, radius * well, radius * well), middle, Light("bowl", 0.4))
     s.gleam(ribbon(ellipse(50, 50, radius * well - 3, radius * well - 3, (20, 80)), 2.2), 0.4, 1.2, inner)

@@ -47,9 +47,10 @@ def draw_shop(
     """
     directory = Path(directory)
     (directory / "images").mkdir(parents=True, exist_ok=True)
+    target = directory / "products.jsonl"
+    target.unlink(missing_ok=True)  # an older shop's list would not fit the pictures drawn next
     plan = plan_drawings(products, seed)
     _draw_all(directory, plan, workers or os.cpu_count() or 1, progress or _silent)
-    target = directory / "products.jsonl"
     unfinished = directory / "products.jsonl.part"
     with unfinished.open("w", encoding="utf-8", newline="\n") as lines:
         for planned in plan:

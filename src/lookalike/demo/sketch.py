@@ -15,7 +15,10 @@ from lookalike.demo.surfaces import LIGHTS, SIDE, grain
 
 UNIT: Final = SIDE / 100  # pixels per canvas unit
 FINE: Final = 2  # masks are drawn this much larger and averaged down: Pillow's polygons have hard edges
-SOFT_STEP: Final = 4  # soft shadows are blurred at a quarter of the size, where it costs a sixteenth
+SOFT_STEP: Final = 4  # wide shadows are blurred at a quarter of the size, where it costs a sixteenth
+CRISP: Final = (
+    0.75  # a blur narrower than this (canvas units) would show the steps, and is drawn at half size
+)
 
 Box = tuple[int, int, int, int]
 Shapes = Outline | Sequence[Outline]
@@ -86,7 +89,7 @@ class Sketch:
         if paint.grain != "smooth":
             factor = factor + grain(paint.grain)[area[1] : area[3], area[0] : area[2]]
         lit = np.asarray(colors, dtype=np.float32) * factor[:, :, None]
-        self._lay(Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8)), part)
+        self._lay(Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8)), part, grows=inside is None)
         return part
 
     def line(self, line: Outline, width: float, paint: Paint, inside: Part | None = None) -> Part:
@@ -113,14 +116,15 @@ class Sketch:
         area = _around(listed, 2.5 * blur, inside)
         if _empty(area):
             return
+        step = SOFT_STEP if blur >= CRISP else SOFT_STEP // 2
         size = (area[2] - area[0], area[3] - area[1])
-        soft = Image.new("L", (size[0] // SOFT_STEP + 1, size[1] // SOFT_STEP + 1), 0)
+        soft = Image.new("L", (size[0] // step + 1, size[1] // step + 1), 0)
         pen = ImageDraw.Draw(soft)
         for shape in listed:
-            corners = (shape * UNIT - area[:2]) / SOFT_STEP
+            corners = (shape * UNIT - area[:2]) / step
             pen.polygon([(x, y) for x, y in corners.tolist()], fill=round(255 * amount))
-        soft = soft.filter(ImageFilter.GaussianBlur(blur * UNIT / SOFT_STEP))
-        reach = (0.0, 0.0, size[0] / SOFT_STEP, size[1] / SOFT_STEP)
+        soft = soft.filter(ImageFilter.GaussianBlur(blur * UNIT / step))
+        reach = (0.0, 0.0, size[0] / step, size[1] / step)
         veil = soft.resize(size, Image.Resampling.BILINEAR, box=reach)
         limit = inside.mask.crop(_within(area, inside.area)) if inside else self.alpha.crop(area)
         self.rgb.paste(color, area, ImageChops.multiply(veil, limit))
@@ -142,12 +146,13 @@ class Sketch:
         picture.putalpha(self.alpha)
         return picture
 
-    def _lay(self, colors: Image.Image, part: Part) -> None:
-        under = self.alpha.crop(part.area)
-        # Where nothing was drawn yet the colour goes down whole, or the edge would take on the canvas's grey.
-        self.rgb.paste(colors, part.area, under.point(_EMPTY))
+    def _lay(self, colors: Image.Image, part: Part, *, grows: bool) -> None:
+        if grows:  # a part inside another one adds nothing to the coverage
+            under = self.alpha.crop(part.area)
+            # Where nothing was drawn yet the colour goes down whole, or the edge would take on the canvas's grey.
+            self.rgb.paste(colors, part.area, under.point(_EMPTY))
+            self.alpha.paste(ImageChops.screen(under, part.mask), part.area)
         self.rgb.paste(colors, part.area, part.mask)
-        self.alpha.paste(ImageChops.screen(under, part.mask), part.area)
 
 
 _EMPTY: Final = [255] + [0] * 255

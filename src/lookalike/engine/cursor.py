@@ -54,7 +54,8 @@ def read(cursor: str | None, signature: str, max_depth: int) -> Keys:
     text = cursor[_SIGNATURE_CHARS:]
     try:
         unpacker = zlib.decompressobj()
-        raw = unpacker.decompress(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), 4 * max_depth + 4)
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        raw = unpacker.decompress(packed, 4 * max_depth + 4)
         seen = np.frombuffer(raw, "<i4").astype(np.int64)
     except (binascii.Error, zlib.error, ValueError):
         raise QueryError("this cursor is damaged", hint="Repeat the query without a cursor.") from None

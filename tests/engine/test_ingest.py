@@ -1,0 +1,258 @@
+"""Ingest with real parts in memory: what lands, what is skipped, what is encoded, what is reported."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_shop import LetterEncoder
+from PIL import Image
+
+from lookalike.adapters.catalog_memory import MemoryCatalog
+from lookalike.adapters.images_fetch import ImageFetcher
+from lookalike.adapters.source_list import ListSource
+from lookalike.core.images import ImageLimits
+from lookalike.core.ports import Catalog
+from lookalike.core.rows import Problem, columns_of, read_row, recognise
+from lookalike.core.types import IMAGE, TITLE, Pixels, Product, Vectors
+from lookalike.engine import ingest as module
+from lookalike.engine.ingest import Ingest, IngestReport
+
+Rows = list[dict[str, Any]]
+
+
+def picture(color: tuple[int, int, int], size: tuple[int, int] = (20, 30)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, color).save(file, "JPEG")
+    return file.getvalue()
+
+
+def some_rows(count: int = 10) -> Rows:
+    return [
+        {
+            "id": f"P{i}",
+            "title": f"thing {i}",
+            "description": f"a thing of kind {i % 3}",
+            "price": 10.0 + i,
+            "image": picture((i * 20 % 255, 40, 90)),
+        }
+        for i in range(count)
+    ]
+
+
+class Run:
+    """A catalogue, and runs of ingest over it."""
+
+    def __init__(self, base: Path | None = None) -> None:
+        self.catalog: Catalog = MemoryCatalog()
+        self.base = base
+        self.problems: list[Problem] = []
+
+    def __call__(self, rows: Iterable[Mapping[str, object]], encoder: Any = None, **settings: Any) -> IngestReport:
+        rows = list(rows)
+        self.encoder = encoder or LetterEncoder()
+        self.problems = []
+        columns = recognise(columns_of(rows), rows)
+        loader = ImageFetcher(self.base)
+        limits = settings.pop("limits", ImageLimits())
+        ingest = Ingest(self.catalog, self.encoder, loader, self.problems.append, limits)
+        return ingest.run(ListSource(rows), partial(read_row, columns=columns), **settings)
+
+    @property
+    def encoded(self) -> int:
+        return sum(self.encoder.calls)
+
+    def product(self, id_: str) -> Product:
+        return next(iter(self.catalog.get_many(list(self.catalog.keys([id_]).values())).values()))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def test_a_new_source_lands_whole(run: Run) -> None:
+    report = run(some_rows(600))
+    assert (report.read, report.new, report.failed, report.images) == (600, 600, 0, 600)
+    assert report.encoded == {IMAGE: 600, TITLE: 600, "description": 600}
+    assert run.catalog.count() == 600
+    assert run.product("P7").title == "thing 7"
+    image = run.product("P7").images[0]
+    assert image.content_hash
+    assert run.catalog.thumbnail(image.content_hash) == some_rows(8)[7]["image"]
+
+
+def test_what_has_not_changed_is_not_touched(run: Run) -> None:
+    run(some_rows())
+    seq = run.catalog.sequence()
+    report = run(some_rows())
+    assert (report.unchanged, report.new, report.changed, report.images) == (10, 0, 0, 10)
+    assert run.encoded == 0
+    assert run.catalog.sequence() == seq
+
+
+def test_a_price_change_embeds_nothing(run: Run) -> None:
+    run(some_rows())
+    report = run([row | {"price": 99.0} for row in some_rows()])
+    assert (report.changed, run.encoded) == (10, 0)
+    assert run.product("P3").price == 99.0
+
+
+def test_a_new_picture_embeds_that_picture_only(run: Run) -> None:
+    run(some_rows())
+    rows = some_rows()
+    rows[4]["image"] = picture((1, 2, 3))
+    report = run(rows)
+    assert (report.changed, report.unchanged, run.encoded) == (1, 9, 1)
+
+
+def test_another_encoder_embeds_all_again(run: Run) -> None:
+    run(some_rows())
+
+    class Newer(LetterEncoder):
+        fingerprint = "letters-2"
+
+    report = run(some_rows(), Newer())
+    assert (report.changed, report.encoded[IMAGE]) == (10, 10)
+    assert run(some_rows(), Newer()).unchanged == 10
+
+
+def test_equal_texts_of_a_chunk_are_encoded_once(run: Run) -> None:
+    run([{"id": str(i), "title": "same title", "image": picture((9, 9, 9))} for i in range(50)])
+    assert run.encoded == 2
+
+
+def test_a_bad_picture_is_reported_and_tried_again(run: Run) -> None:
+    rows = some_rows()
+    good = rows[5]["image"]
+    rows[5]["image"] = good[:200]
+    report = run(rows)
+    assert (report.new, report.failed, report.failed_images) == (10, 0, 1)
+    [problem] = run.problems
+    assert (problem.number, problem.id, problem.field, problem.fatal) == (6, "P5", "images", False)
+    assert problem.hint
+    assert run.product("P5").title == "thing 5"
+    again = run(rows)
+    assert (again.unchanged, again.failed_images) == (9 + 1, 1)
+    rows[5]["image"] = good
+    mended = run(rows)
+    assert (mended.changed, mended.failed_images) == (1, 0)
+    assert run.encoded == 1
+
+
+def test_several_pictures_of_which_one_is_bad(run: Run) -> None:
+    files = [picture((200, 0, 0)), b"<html>not found</html>", picture((0, 200, 0))]
+    run([{"id": "a", "title": "t", "images": files}])
+    assert [image.content_hash is not None for image in run.product("a").images] == [True, False, True]
+    assert "web page" in run.problems[0].reason or "HTML" in run.problems[0].reason
+
+
+def test_duplicate_ids_keep_the_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK_ROWS", 4)
+    rows = some_rows()
+    rows[9] = rows[9] | {"id": "P0"}
+    rows[1] = rows[1] | {"id": "P0"}
+    report = run(rows)
+    assert (report.read, report.new, report.failed) == (10, 8, 2)
+    assert [(p.number, p.field, p.fatal) for p in run.problems] == [(2, "id", True), (10, "id", True)]
+    assert run.product("P0").title == "thing 0"
+
+
+def test_counts_always_add_up(run: Run) -> None:
+    rows = some_rows(40)
+    for broken in (3, 17):
+        del rows[broken]["id"]
+    report = run(rows)
+    assert report.read == report.new + report.changed + report.unchanged + report.failed == 40
+    assert report.failed == 2
+
+
+def test_pictures_from_paths_are_read_again_when_the_file_changes(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(picture((10, 10, 10)))
+    rows = [{"id": "a", "title": "t", "image": "a.jpg"}, {"id": "b", "title": "u", "image": "gone.jpg"}]
+    assert run(rows).failed_images == 1
+    assert run(rows).unchanged == 2
+    (tmp_path / "a.jpg").write_bytes(picture((250, 10, 10)))
+    report = run(rows)
+    assert (report.changed, run.encoded) == (1, 1)
+
+
+def test_progress_counts_every_row_and_memory_is_bounded_in_pictures(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK_IMAGES", 8)
+    told: list[int] = []
+    largest = 0
+
+    class Watching(LetterEncoder):
+        def encode_images(self, images: Any) -> Vectors:
+            nonlocal largest
+            largest = max(largest, len(images))
+            return super().encode_images(images)
+
+    run(some_rows(100), Watching(), progress=told.append)
+    assert told[-1] == 100
+    assert told == sorted(told)
+    assert largest <= 8
+
+
+def test_limits_are_named(run: Run) -> None:
+    run([{"id": "a", "title": "t", "image": picture((1, 1, 1), (300, 300))}], limits=ImageLimits(max_pixels=1000))
+    assert "max_pixels" in run.problems[0].reason + run.problems[0].hint
+
+
+class _Failing:
+    """An encoder that breaks down after some calls, as one does that runs out of memory."""
+
+    def __init__(self, after: int) -> None:
+        self.inner, self.left = LetterEncoder(), after
+        self.name, self.fingerprint, self.dim, self.aligned = "letters", "letters-1", self.inner.dim, False
+
+    def encode_images(self, images: list[Pixels]) -> Vectors:
+        self.left -= 1
+        if self.left < 0:
+            raise MemoryError("no room")
+        return self.inner.encode_images(images)
+
+    def encode_texts(self, texts: list[str]) -> Vectors:
+        return self.inner.encode_texts(texts)
+
+
+def contents_of(catalog: Catalog) -> str:
+    """Return everything that can be read of a catalogue, as text."""
+    changes = catalog.changes(0, 100_000)
+    keys = np.array(sorted(c.key for c in changes))
+    spaces = dict.fromkeys(("image", "title", "description"), "letters-1")
+    stored = {s: (k.tolist(), v.round(6).tolist()) for s, (k, v) in catalog.embeddings(keys, spaces).items()}
+    return json.dumps([sorted((c.key, repr(c.product)) for c in changes), stored])
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_a_run_that_broke_down_is_resumed_by_running_it_again(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK_IMAGES", 8)
+    whole, broken = Run(), Run()
+    whole(some_rows(60))
+    with pytest.raises(MemoryError):
+        broken(some_rows(60), _Failing(after))
+    assert broken.catalog.count() == max(0, after) * 8
+    report = broken(some_rows(60))
+    assert report.unchanged == broken.catalog.count() - report.new
+    assert contents_of(broken.catalog) == contents_of(whole.catalog)
+
+
+def test_ready_products_pass_without_being_read_again(run: Run) -> None:
+    run(some_rows(3))
+    product = run.product("P1")
+    ingest = Ingest(run.catalog, run.encoder, ImageFetcher(), run.problems.append, ImageLimits())
+    reader: Callable[[Any], Any] = lambda row: (replace(product, price=5.0), [])  # noqa: E731
+    before = run.encoded
+    assert ingest.run(ListSource([{"id": "P1"}]), reader).changed == 1
+    assert run.product("P1").price == 5.0
+    assert run.encoded == before

@@ -17,9 +17,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from lookalike.adapters.images_fetch_http import FetchLimits
 from lookalike.core.errors import InputError
 from lookalike.core.images import ImageLimits
+from lookalike.core.limits import FetchLimits
 from lookalike.engine.search import SearchLimits
 
 

@@ -281,8 +281,9 @@ def _stored(row: Mapping[str, object], kind: str, folder: Path) -> dict[str, obj
     if isinstance(image, damaged_pictures.Picture):
         image, suffix = image.data, image.suffix
     if isinstance(image, bytes) and kind != "parquet":
-        path = folder / "pictures" / f"{row['id']}{suffix}"
-        path.parent.mkdir(exist_ok=True)
+        pictures = folder / "pictures"
+        pictures.mkdir(exist_ok=True)
+        path = pictures / f"{len(list(pictures.iterdir()))}{suffix}"
         path.write_bytes(image)
         image = str(path)
     return {**row, "image": str(folder) if image == "{folder}" else image}

@@ -124,7 +124,7 @@ SCHEMAS = {
             }
             for n in range(8)
         ],
-        "id=uniq_id title=product_name brand=manufacturer",
+        "id=uniq_id title=product_name brand=manufacturer availability=number_available_in_stock rating=average_review_rating",
     ),
     "every field by another name": (
         [

@@ -499,7 +499,7 @@ def kept(name: str, value: object, product: Product, named: set[str]) -> bool:
 
 
 @given(st.dictionaries(COLUMNS, CELLS, max_size=6))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_nothing_raises_and_nothing_is_lost_without_a_word(values: dict[str, object]) -> None:
     values.pop("id", None)
     product, problems = read(values)
@@ -513,7 +513,7 @@ def test_nothing_raises_and_nothing_is_lost_without_a_word(values: dict[str, obj
 
 
 @given(CELLS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_id_is_text_or_refused(value: object) -> None:
     product, problems = read_row(Row(1, "row 1", {"id": value}), MAP)
     assert (product is None) == any(problem.fatal for problem in problems)
@@ -521,7 +521,7 @@ def test_any_id_is_text_or_refused(value: object) -> None:
 
 
 @given(st.lists(st.dictionaries(COLUMNS | st.just("id"), CELLS, max_size=5), min_size=1, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_sample_can_be_recognised(samples: list[dict[str, object]]) -> None:
     names = list(dict.fromkeys(name for row in samples for name in row))
     columns = recognise(names, samples, {"id": "@row"})

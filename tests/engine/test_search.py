@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_shop import DIM, NOW, MadeShop, made_records
 
 from lookalike.adapters.index_exact import ExactIndex
 from lookalike.adapters.index_memory import MemoryIndex
@@ -19,7 +20,6 @@ from lookalike.core.query import ImagePart, Part, ProductPart, Query, SearchResu
 from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Record
 from lookalike.engine import retrieve
 from lookalike.engine.search import SearchLimits
-from made_shop import DIM, NOW, MadeShop, made_records
 
 FILTERS = (None, "price < 20", 'color = "red"', 'brand in ("Aro", "Dune") and not category prefix "Men"', "price < 0")
 

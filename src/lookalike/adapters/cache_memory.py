@@ -19,6 +19,8 @@ class MemoryCache:
             return self._held.get(key)
 
     def set(self, key: str, value: bytes) -> None:
-        if len(value) <= self._held.maxsize:
-            with self._lock:
+        with self._lock:
+            if len(value) <= self._held.maxsize:
                 self._held[key] = value
+            else:
+                self._held.pop(key, None)  # the value it had is no longer true

@@ -96,9 +96,10 @@ PAIR_WEIGHT: Final = 0.25
 MAX_WORD: Final = 48
 """Letters of a word that are looked at."""
 STOP_WEIGHT: Final = 0.1
-STOP_WORDS: Final = frozenset(
-    "a an and are as at be by for from in is it its of on or our so that the this to was will with you your".split()
+COMMON: Final = (
+    "a an and are as at be by for from in is it its of on or our so that the this to was will with you your"
 )
+STOP_WORDS: Final = frozenset(COMMON.split())
 
 
 class BuiltinEncoder:
@@ -158,7 +159,7 @@ class BuiltinEncoder:
 
 def squeeze(pixels: Pixels) -> Pixels:
     """Resize to uint8 [64, 64, 3]."""
-    return np.asarray(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def describe(pixels: NDArray[np.uint8]) -> Floats:
@@ -203,27 +204,23 @@ def shares(bins: Codes, weights: Floats | None = None) -> Floats:
 
 def colour_blocks(codes: Codes) -> tuple[Floats, Floats, Floats]:
     """Make the blocks `shades` [n, 130] and `colours` [n, 51], and how sure each pixel is product [n, 64, 64] in [0, 1]."""
-    n = len(codes)
-    everywhere, centre = shares(codes), shares(codes, centre_weights())
     sides = (codes[:, :BORDER], codes[:, -BORDER:], codes[:, :, :BORDER], codes[:, :, -BORDER:])
-    borders = [shares(side) for side in sides]
-    fine, coarse = table(FINE), table(COARSE)
-
-    whole, border = everywhere @ fine, background(borders, fine)
-    shades = np.maximum(whole - 0.7 * border, 0) + 0.2 * whole
-
-    inside = centre @ coarse
-    excess = np.maximum(inside - background(borders, coarse), 0)
-    colours = excess + 0.03 * inside
-    chance = (excess / (inside + 1e-6)) @ coarse.T
-    product = np.take_along_axis(chance, codes.reshape(n, -1), axis=1).reshape(codes.shape)
-    return unit(np.sqrt(shades)), unit(np.sqrt(colours)), product
+    regions = np.stack([shares(codes), shares(codes, centre_weights()), *map(shares, sides)])
+    fine, coarse = tables()
+    whole, _, *borders = regions @ fine
+    shades = np.maximum(whole - 0.7 * background(borders), 0) + 0.2 * whole
+    _, centre, *borders = regions @ coarse
+    excess = np.maximum(centre - background(borders), 0)
+    chance = (excess / (centre + 1e-6)) @ coarse.T
+    product = np.take_along_axis(chance, codes.reshape(len(codes), -1), axis=1).reshape(codes.shape)
+    return unit(np.sqrt(shades)), unit(np.sqrt(excess + 0.03 * centre)), product
 
 
-def background(borders: Sequence[Floats], palette: Floats) -> Floats:
-    """Average the colours of the sides of the picture [n, size], less the strongest: a product may touch one side."""
-    sides = np.stack([side @ palette for side in borders])
-    return (sides.sum(axis=0) - sides.max(axis=0)) / (len(sides) - 1)
+def background(borders: Sequence[Floats]) -> Floats:
+    """Average the colours [n, size] of the four sides, less the strongest of each: a product may touch one side."""
+    sides = np.stack(borders)
+    average: Floats = (sides.sum(axis=0) - sides.max(axis=0)) / (len(sides) - 1)
+    return average
 
 
 def texture(luma: NDArray[np.int32], product: Floats) -> Floats:
@@ -283,6 +280,11 @@ def centre_weights() -> Floats:
 
 
 @cache
+def tables() -> tuple[Floats, Floats]:
+    """Return the tables of both palettes."""
+    return table(FINE), table(COARSE)
+
+
 def table(palette: Palette) -> Floats:
     """Say how much of each colour code goes to each palette colour: float64 [4096, colours], rows add up to 1."""
     colours = [(float(grey), 0.0, 0.0) for grey in palette.greys]

@@ -19,8 +19,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
 from lookalike.adapters.images_fetch_address import Resolve, is_any, is_public, look_up
-from lookalike.adapters.images_fetch_http import FetchLimits, UrlReader, host_of
+from lookalike.adapters.images_fetch_http import UrlReader, host_of
 from lookalike.core.errors import FetchError, LimitError, LookalikeError
+from lookalike.core.limits import FetchLimits
 from lookalike.core.types import ImageRef
 
 __all__ = ["FetchLimits", "ImageFetcher"]

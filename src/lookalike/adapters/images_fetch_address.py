@@ -63,8 +63,10 @@ def is_any(_address: str) -> bool:
     return True
 
 
-def connect(host: str, port: int, resolve: Resolve, permit: Permit, timeout_s: float) -> socket.socket:
-    """Connect to the first address of `host` that answers, trying each for `timeout_s` seconds.
+def connect(
+    host: str, port: int, resolve: Resolve, permit: Permit, wait_s: Callable[[], float]
+) -> socket.socket:
+    """Connect to the first address of `host` that answers; `wait_s` says anew for each how long it may take.
 
     Raises FetchError if one of them is not permitted or the name does not exist, else OSError.
     """
@@ -77,7 +79,7 @@ def connect(host: str, port: int, resolve: Resolve, permit: Permit, timeout_s: f
     failure: OSError = OSError(f"{host} has no address")
     for address in addresses:
         try:
-            sock = socket.create_connection((address, port), timeout_s)
+            sock = socket.create_connection((address, port), wait_s())
         except OSError as error:
             failure = error
         else:

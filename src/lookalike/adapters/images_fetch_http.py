@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import socket
+import ssl
 import time
 import zlib
 from dataclasses import dataclass, field
@@ -23,35 +24,11 @@ from urllib3.exceptions import HTTPError, InvalidHeader, LocationParseError, Rea
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Url, make_headers, parse_url
 
-from lookalike import __version__
 from lookalike.adapters.images_fetch_address import Permit, Resolve, connect, is_public, look_up
 from lookalike.adapters.images_fetch_connection import clock, pool_classes
-from lookalike.core.errors import FetchError, InputError, LimitError
+from lookalike.core.errors import FetchError, LimitError
 from lookalike.core.image_kinds import JSON, WEB_PAGE, looks_like
-
-
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
-    """What getting one picture may cost. `total_timeout_s` covers all attempts, redirects and pauses together."""
-
-    max_bytes: int = 20_000_000
-    connect_timeout_s: float = 5.0
-    read_timeout_s: float = 10.0
-    total_timeout_s: float = 20.0
-    attempts: int = 4
-    backoff_s: float = 0.5
-    max_redirects: int = 5
-    concurrency: int = 16
-
-    def __post_init__(self) -> None:
-        """Refuse limits that make no sense."""
-        if min(self.max_bytes, self.attempts, self.concurrency) < 1:
-            raise InputError("max_bytes, attempts and concurrency must be at least 1.")
-        if min(self.connect_timeout_s, self.read_timeout_s, self.total_timeout_s) <= 0:
-            raise InputError("Timeouts must be longer than 0 s.")
-        if self.backoff_s < 0 or self.max_redirects < 0:
-            raise InputError("backoff_s and max_redirects cannot be negative.")
-
+from lookalike.core.limits import FetchLimits
 
 _MAY_PASS: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _HINTS: Final = {
@@ -180,7 +157,7 @@ class UrlReader:
         headers = {
             "Accept": "image/jpeg,image/png,image/webp,image/*;q=0.8,*/*;q=0.1",
             "Accept-Encoding": "identity",
-            "User-Agent": f"lookalike/{__version__}",
+            "User-Agent": "lookalike",
         }
         if parts.auth:
             headers |= make_headers(basic_auth=unquote(parts.auth))
@@ -198,10 +175,12 @@ class UrlReader:
                 preload_content=False,
                 timeout=timeout,
             )
-        except SSLError:
+        except SSLError as error:
+            if not isinstance(error.args[0], ssl.SSLCertVerificationError):
+                raise _Trouble(f"no secure connection to {parts.host}") from None
             raise FetchError(
-                f"{shown(url)}: no trusted secure connection to {parts.host}.",
-                hint="The server's certificate is expired, self-made or for another name; open the URL in a browser.",
+                f"{shown(url)}: the certificate of {parts.host} cannot be trusted.",
+                hint="It is expired, self-made or for another name; open the URL in a browser.",
             ) from None
         except (HTTPError, OSError) as error:
             raise self._trouble(error) from None
@@ -210,11 +189,15 @@ class UrlReader:
 
     def _dial(self, connection: HTTPConnection) -> socket.socket:
         """Open a connection for urllib3, to a checked address."""
-        timeout_s = clock.left_s(self._limits.connect_timeout_s)
+        limit_s = self._limits.connect_timeout_s
+
+        def wait_s() -> float:
+            return clock.left_s(limit_s)
+
         try:
-            return connect(connection.host, connection.port, self._resolve, self._permit, timeout_s)
+            return connect(connection.host, connection.port, self._resolve, self._permit, wait_s)
         except TimeoutError:
-            raise _Trouble(f"no connection within connect_timeout_s ({timeout_s:g} s)") from None
+            raise _Trouble(f"no connection within connect_timeout_s ({limit_s:g} s)") from None
         except OSError as error:
             raise _Trouble(f"no connection ({error.strerror or error})") from None
 

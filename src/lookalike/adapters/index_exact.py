@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.core.types import Allowed, Candidates, Keys, Mask, Similarities, Vectors
-from lookalike.core.vectors import unit_rows
+from lookalike.core.vectors import keyed_rows, unit_rows
 
 ROUNDING = 2.0**-11 + 1e-5
 """Half precision keeps 11 bits: |x - half(x)| <= 2^-11 |x|; the rest is float32 summation and subnormals."""
@@ -105,8 +105,7 @@ class ExactIndex:
         return sum(int(segment.alive.sum()) for segment in self._segments)
 
     def upsert(self, keys: Keys, vectors: Vectors) -> None:
-        rows = unit_rows(vectors, self.dim)
-        keys = np.asarray(keys, np.int64)
+        keys, rows = keyed_rows(keys, vectors, self.dim)
         with self._writing:
             large, recent = (segment.without(keys) for segment in self._segments)
             held_keys, held = recent.live()
@@ -147,7 +146,7 @@ class ExactIndex:
         return Candidates(keys, similarities)
 
     def similarities(self, vectors: Vectors, keys: Keys) -> Similarities:
-        queries = np.ascontiguousarray(vectors, np.float32)
+        queries = unit_rows(vectors, self.dim, "query vectors")
         result = np.full((len(queries), len(keys)), np.nan, np.float32)
         for segment in self._segments:
             rows, owners = segment.rows_of(keys)

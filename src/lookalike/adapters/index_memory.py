@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Lock
 
 import numpy as np
 
 from lookalike.core.types import Allowed, Candidates, Keys, Similarities, Vectors
-from lookalike.core.vectors import unit_rows
+from lookalike.core.vectors import keyed_rows, unit_rows
 
 
 class MemoryIndex:
@@ -24,7 +25,7 @@ class MemoryIndex:
         return sum(len(vectors) for vectors in self._vectors.values())
 
     def upsert(self, keys: Keys, vectors: Vectors) -> None:
-        rows = unit_rows(vectors, self.dim)
+        keys, rows = keyed_rows(keys, vectors, self.dim)
         with self._writing:
             self._vectors = self._vectors | {int(key): rows[keys == key] for key in np.unique(keys)}
 
@@ -37,27 +38,30 @@ class MemoryIndex:
         queries = unit_rows(vectors, self.dim, "query vectors")
         keys = np.full((len(queries), pool), -1, np.int64)
         similarities = np.full((len(queries), pool), -np.inf, np.float32)
-        held = [key for key in sorted(self._vectors) if allowed is None or _lets_through(allowed, key)]
-        scored = self.similarities(queries, np.array(held, np.int64))
-        for row, scores in enumerate(scored):
+        state = self._vectors  # once: a writer may replace it meanwhile
+        found = np.array([k for k in sorted(state) if allowed is None or _lets_through(allowed, k)], np.int64)
+        for row, scores in enumerate(_scores(state, queries, found)):
             best = np.argsort(-scores, kind="stable")[:pool]
-            keys[row, : len(best)] = np.array(held, np.int64)[best]
+            keys[row, : len(best)] = found[best]
             similarities[row, : len(best)] = scores[best]
         return Candidates(keys, similarities)
 
     def similarities(self, vectors: Vectors, keys: Keys) -> Similarities:
-        held = self._vectors
-        result = np.full((len(vectors), len(keys)), np.nan, np.float32)
-        for column, key in enumerate(keys.tolist()):
-            if key in held:
-                result[:, column] = (vectors.astype(np.float64) @ held[key].T.astype(np.float64)).max(axis=1)
-        return result
+        return _scores(self._vectors, unit_rows(vectors, self.dim, "query vectors"), keys)
 
     def get(self, keys: Keys) -> tuple[Keys, Vectors]:
         held = self._vectors
         found = [key for key in sorted(set(keys.tolist())) if key in held]
         repeated = np.array([key for key in found for _ in held[key]], np.int64)
         return repeated, np.concatenate([held[key] for key in found] or [np.zeros((0, self.dim), np.float32)])
+
+
+def _scores(held: Mapping[int, Vectors], queries: Vectors, keys: Keys) -> Similarities:
+    result = np.full((len(queries), len(keys)), np.nan, np.float32)
+    for column, key in enumerate(keys.tolist()):
+        if key in held:
+            result[:, column] = (queries.astype(np.float64) @ held[key].T.astype(np.float64)).max(axis=1)
+    return result
 
 
 def _lets_through(allowed: Allowed, key: int) -> bool:

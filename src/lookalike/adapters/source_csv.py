@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lookalike.adapters.text_lines import MAX_LINE_CHARS, UNDECODED, Head, lines, opened, read_head
+from lookalike.adapters.text_lines import MAX_LINE_CHARS, UNDECODED, Head, lines, opened_text, read_head
 from lookalike.core.errors import SourceError
 from lookalike.core.ports import BadRow, Row
 
@@ -52,8 +52,8 @@ class CsvSource:
             csv.field_size_limit(
                 MAX_LINE_CHARS
             )  # the standard limit of 128 K is less than a picture in a data URI
-        with opened(self.path) as stream:
-            yield from self._rows(_Records(lines(stream, head.encoding), delimiter), head)
+        with opened_text(self.path, head.encoding) as text:
+            yield from self._rows(_Records(lines(text), delimiter), head)
 
     def _rows(self, records: _Records, head: Head) -> Iterator[Row | BadRow]:
         columns = self._header(records, head)

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from lookalike.adapters.text_lines import MAX_LINE_CHARS, UNDECODED, lines, opened, read_head
+from lookalike.adapters.text_lines import MAX_LINE_CHARS, UNDECODED, lines, opened_text, read_head
 from lookalike.core.errors import SourceError
 from lookalike.core.ports import BadRow, Row
 
@@ -43,11 +43,9 @@ class JsonlSource:
         head = read_head(self.path, self.encoding)
         self.notes = (head.note,) if head.note else ()
         start = array_start(head.text.lstrip("\ufeff"))
-        with opened(self.path) as stream:
-            if start is None:
-                found = _of_lines(lines(stream, head.encoding))
-            else:
-                found = _of_array(lines(stream, head.encoding, _CHUNK_CHARS), start, self.name)
+        with opened_text(self.path, head.encoding) as text:
+            parts = lines(text, MAX_LINE_CHARS if start is None else _CHUNK_CHARS)
+            found = _of_lines(parts) if start is None else _of_array(parts, start, self.name)
             first = list(islice(found, 1))
             if not first:
                 raise SourceError(f"{self.path} holds no rows.", hint="Check how the file was written.")
@@ -172,7 +170,7 @@ class _Buffer:
 
     def __init__(self, parts: Iterator[str]) -> None:
         self._parts, self.text, self.at = parts, "", 0
-        self.line = 1
+        self._line, self._counted = 1, 0  # the number of the line at that place in the text
 
     def more(self) -> bool:
         """Read on, as much again as is here but at least a chunk; False at the end."""
@@ -182,8 +180,8 @@ class _Buffer:
             pieces.append(part)
             size += len(part)
         if pieces:
-            self.line += self.text.count("\n", 0, self.at)
-            self.text, self.at = self.text[self.at :] + "".join(pieces), 0
+            self.place()
+            self.text, self.at, self._counted = self.text[self.at :] + "".join(pieces), 0, 0
         return bool(pieces)
 
     def peek(self) -> str:
@@ -196,7 +194,9 @@ class _Buffer:
 
     def place(self) -> int:
         """Return the number of the line here."""
-        return self.line + self.text.count("\n", 0, self.at)
+        self._line += self.text.count("\n", self._counted, self.at)
+        self._counted = self.at
+        return self._line
 
 
 def _of_array(parts: Iterator[str], start: int, name: str) -> Iterator[Row | BadRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -105,8 +106,9 @@ def _rows(connection: Connection, query: str) -> Iterator[Row | BadRow]:
     if twice := [name for name, count in Counter(columns).items() if count > 1]:
         named = ", ".join(f'"{name}"' for name in twice)
         raise SourceError(f"The query returns {named} more than once.", hint="Name each column with AS.")
-    for number, row in enumerate(result, 1):
-        yield Row(number, f"row {number}", dict(zip(columns, row, strict=True)))
+    with closing(result):
+        for number, row in enumerate(result, 1):
+            yield Row(number, f"row {number}", dict(zip(columns, row, strict=True)))
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TextIO, cast
 
 from lookalike.core.errors import SourceError
 
@@ -99,15 +99,16 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         ) from None
 
 
-def lines(stream: BinaryIO, encoding: str, limit: int = MAX_LINE_CHARS) -> Iterator[str]:
-    """Return the lines of a stream with their ends; bytes that are no text become characters that UNDECODED finds.
-
-    A line of more than `limit` characters comes in parts of that length.
-    """
+@contextmanager
+def opened_text(path: Path, encoding: str) -> Iterator[TextIO]:
+    """Open a file as text; bytes that are no text become characters that `lines` marks for UNDECODED."""
     damaged = "replace" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
-    text = io.TextIOWrapper(stream, encoding=encoding, errors=damaged, newline="")
-    try:
-        while line := text.readline(limit):
-            yield line.replace("\ufffd", "\udcff") if damaged == "replace" else line
-    finally:
-        text.detach()  # the stream belongs to the caller
+    with opened(path) as raw, io.TextIOWrapper(raw, encoding, damaged, newline="") as text:
+        yield text
+
+
+def lines(text: TextIO, limit: int = MAX_LINE_CHARS) -> Iterator[str]:
+    """Return the lines of a text with their ends; one of more than `limit` characters comes in parts of that length."""
+    replaced = text.errors == "replace"
+    while line := text.readline(limit):
+        yield line.replace("\ufffd", "\udcff") if replaced else line

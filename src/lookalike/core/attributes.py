@@ -219,7 +219,7 @@ def _token_lists(columns: Columns, name: str, keys: Keys) -> list[list[str]]:
 
 def _learn_number(columns: Columns, name: str, keys: Keys) -> Field | None:
     numbers = columns.numbers(name, keys)
-    numbers = numbers[~np.isnan(numbers)]
+    numbers = numbers[np.isfinite(numbers)]
     if len(numbers) < LEAST_COVERAGE * len(keys):
         return None
     log = bool((numbers > 0).all())

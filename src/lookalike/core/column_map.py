@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,12 +24,16 @@ Kind = Literal["text", "whole", "number", "flag", "moment", "list"]
 
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?")
 _WHOLE: Final = re.compile(r"0|-?[1-9]\d{0,17}")  # 007 is a code, not a number
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
 _FLAGS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
 def _a_moment(words: str) -> object:
     return moment(words) if _ISO.fullmatch(words) else None
+
+
+def _a_number(words: str) -> object:
+    return found if math.isfinite(found := float(words)) else None
 
 
 def _a_list(words: str) -> object:
@@ -39,7 +44,7 @@ def _a_list(words: str) -> object:
 _MEANINGS: Final[Mapping[Kind, Callable[[str], object]]] = {
     "flag": _FLAGS.get,
     "whole": lambda words: int(words) if _WHOLE.fullmatch(words) else None,
-    "number": lambda words: float(words) if _NUMBER.fullmatch(words) else None,
+    "number": lambda words: _a_number(words) if _NUMBER.fullmatch(words) else None,
     "moment": _a_moment,
     "list": _a_list,
 }

@@ -10,6 +10,7 @@ cell is one machine word.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Lock
@@ -56,16 +57,17 @@ class _Numeric:
     def grow(self, capacity: int) -> None:
         self.values = np.append(self.values, np.full(capacity - len(self.values), np.nan))
 
-    def present(self) -> Mask:
-        return ~np.isnan(self.values)
-
     def mask(self, operator: str, operand: Any) -> Mask:
         values = self.values
         if operator == "exists":
             return ~np.isnan(values)
+        if operator in NEGATED:
+            values = values.copy()  # two looks at a cell must see one value
+            return ~np.isnan(values) & ~np.isin(values, operand)
         if operator == "in":
             return np.isin(values, np.asarray(operand, dtype=np.float64))
         if operator == "between":
+            values = values.copy()
             return cast(Mask, (values >= operand[0]) & (values <= operand[1]))
         return cast(Mask, _ORDERED["=" if operator == "contains" else operator](values, operand))
 
@@ -78,6 +80,7 @@ class _Coded:
         self.values: list[tuple[Any, ...]] = [()]
         self.code_of: dict[tuple[Any, ...], int] = {(): 0}
         self.longer: list[int] = []  # codes of values with more than one scalar
+        self.types: frozenset[type] = frozenset()
 
     def grow(self, capacity: int) -> None:
         self.codes = np.append(self.codes, np.zeros(capacity - len(self.codes), np.int32))
@@ -88,23 +91,31 @@ class _Coded:
             code = len(self.values)
             self.values.append(value)
             self.code_of[value] = code
+            self.types |= {type(scalar) for scalar in value}
             if len(value) > 1:
                 self.longer.append(code)
         return code
 
     def mask(self, operator: str, operand: Any) -> Mask:
         codes = self.codes.copy()  # before the values are read: a writer may add some meanwhile
-        table = np.zeros(len(self.values), bool)
-        for code in self._worth_testing(operator, operand):
-            table[code] = holds(operator, self.values[code], operand)
-        return cast(Mask, table[codes])
+        if operator in NEGATED:
+            return (codes > 0) & ~self._table(NEGATED[operator], operand)[codes]
+        return self._table(operator, operand)[codes]
 
-    def _worth_testing(self, operator: str, operand: Any) -> Iterable[int]:
+    def _table(self, operator: str, operand: Any) -> Mask:
+        """Say for each code whether its value satisfies a comparison: bool [codes]."""
+        table = np.zeros(len(self.values), bool)
+        for code in self._worth_testing(operator, operand, len(table)):
+            table[code] = holds(operator, self.values[code], operand)
+        return table
+
+    def _worth_testing(self, operator: str, operand: Any, size: int) -> Iterable[int]:
         """Equality needs no look at every distinct value, which matters for a column such as `id`."""
         if operator not in ("=", "in", "contains"):
-            return range(1, len(self.values))
+            return range(1, size)
         wanted = operand if operator == "in" else (operand,)
-        return [code for scalar in wanted if (code := self.code_of.get((scalar,)))] + self.longer
+        codes = [code for scalar in wanted if (code := self.code_of.get((scalar,)))] + self.longer
+        return [code for code in codes if code < size]
 
 
 class Column:
@@ -117,10 +128,10 @@ class Column:
         self.coded: _Coded | None = None  # text, lists of text, and true/false
 
     def grow(self, capacity: int) -> None:
-        self.capacity = capacity
         for slot in (self.numbers, self.dates, self.coded):
             if slot is not None:
                 slot.grow(capacity)
+        self.capacity = capacity  # last: a reader takes every slot to be at least so long
 
     def set(self, keys: Keys, values: Sequence[Value | None]) -> None:
         """Put products' values in the slot of each one's type and empty the others."""
@@ -148,38 +159,39 @@ class Column:
         if self.dates is not None:
             found.add(datetime)
         if self.coded is not None:
-            found |= {type(scalar) for value in self.coded.values for scalar in value}
+            found |= self.coded.types
         return frozenset(found)
 
     def mask(self, operator: str, operand: Operand) -> Mask:
         """Evaluate one comparison for every key: bool [capacity]."""
-        if operator in NEGATED:
-            return self.mask("exists", None) & ~self.mask(NEGATED[operator], operand)
         result = np.zeros(self.capacity, bool)
         wanted = operand_type(operand)
-        for slot, held in ((self.numbers, float), (self.dates, datetime)):
-            if slot is not None and (operator == "exists" or wanted is held):
+        for slot, held in ((self.numbers, (float,)), (self.dates, (datetime,)), (self.coded, (str, bool))):
+            if slot is None:
+                continue
+            if wanted in held:
                 result |= slot.mask(operator, _in_seconds(operand))[: len(result)]
-        if self.coded is not None and (operator == "exists" or wanted in (str, bool)):
-            result |= self.coded.mask(operator, operand)[: len(result)]
+            elif operator in NEGATED or operator == "exists":  # of another type, it is something else
+                result |= slot.mask("exists", None)[: len(result)]
         return result
 
     def counts(self, mask: Mask) -> list[FacetValue]:
         """Count the values among the masked products, most frequent first; a list counts for each of its elements."""
-        tally: dict[Any, int] = {}
+        tally: Counter[tuple[type, Any]] = Counter()  # by type as well: True equals 1.0
+        keys = np.flatnonzero(mask[: self.capacity])
         if self.coded is not None:
-            per_code = np.bincount(self.coded.codes[: len(mask)][mask[: self.capacity]])
+            per_code = np.bincount(self.coded.codes[keys])
             for code in np.flatnonzero(per_code):
                 for scalar in dict.fromkeys(self.coded.values[code]):
-                    tally[scalar] = tally.get(scalar, 0) + int(per_code[code])
+                    tally[type(scalar), scalar] += int(per_code[code])
         for slot, show in ((self.numbers, float), (self.dates, _day)):
             if slot is not None:
-                held = slot.values[: len(mask)][mask[: self.capacity]]
+                held = slot.values[keys]
                 for number, count in zip(*np.unique(held[~np.isnan(held)], return_counts=True), strict=True):
                     shown = show(number)
-                    tally[shown] = tally.get(shown, 0) + int(count)
-        ranked = sorted(tally.items(), key=lambda item: (-item[1], str(item[0])))
-        return [FacetValue(value, count) for value, count in ranked[:MAX_FACET_VALUES]]
+                    tally[type(shown), shown] += int(count)
+        ranked = sorted(tally.items(), key=lambda item: (-item[1], str(item[0][1])))
+        return [FacetValue(value, count) for (_, value), count in ranked[:MAX_FACET_VALUES]]
 
 
 def _day(second: float) -> str:
@@ -270,31 +282,35 @@ class Columns:
                 return column.mask(operator, operand)
 
     def numbers(self, name: str, keys: Keys) -> Numbers:
-        """Return a numeric or date column for these keys, float64 [n], NaN where absent; booleans are 0 and 1."""
+        """Return a column for these keys, float64 [n]: its numbers, or if it never held one its dates in seconds since 1970,
+        or else its booleans as 0 and 1; NaN where absent."""
         column = self._columns.get(name)
         if column is None:
-            return np.full(len(keys), np.nan)
+            return np.full(keys.shape, np.nan)
         for slot in (column.numbers, column.dates):
             if slot is not None:
-                return slot.values[keys]
+                return _look_up(slot.values, keys, np.nan)
         if column.coded is None:
-            return np.full(len(keys), np.nan)
+            return np.full(keys.shape, np.nan)
+        codes = _look_up(column.coded.codes, keys, 0)  # before the values are read: a writer may add some
         as_number = np.array(
             [float(v[0]) if v and isinstance(v[0], bool) else np.nan for v in column.coded.values]
         )
-        return cast(Numbers, as_number[column.coded.codes[keys]])
+        return cast(Numbers, as_number[codes])
 
     def codes(self, name: str, keys: Keys) -> NDArray[np.int32]:
         """Return one small number per distinct text of a column for these keys, int32 [n], 0 where absent."""
         column = self._columns.get(name)
         if column is None or column.coded is None:
-            return np.zeros(len(keys), np.int32)
-        return column.coded.codes[keys]
+            return np.zeros(keys.shape, np.int32)
+        return _look_up(column.coded.codes, keys, 0)
 
     def values(self, name: str, codes: Sequence[int]) -> list[tuple[Any, ...]]:
         """Return what `codes` stand for."""
-        column = self._columns[name]
-        return [column.coded.values[code] if column.coded else () for code in codes]
+        column = self._columns.get(name)
+        if column is None or column.coded is None:
+            return [() for _ in codes]
+        return [column.coded.values[code] for code in codes]
 
     def facets(self, names: Sequence[str], allowed: Allowed) -> Mapping[str, tuple[FacetValue, ...]]:
         """Count the values of the named columns among the allowed products."""
@@ -312,6 +328,16 @@ class Columns:
 def _column_name(attribute: str) -> str:
     # An attribute that shares its name with a field of every product keeps a column of its own.
     return f"attributes.{attribute}" if attribute in FIELDS else attribute
+
+
+def _look_up(held: NDArray[Any], keys: Keys, absent: float) -> NDArray[Any]:
+    """Return held[keys], `absent` for the keys beyond it: an index may know a product before the columns do."""
+    inside = keys < len(held)
+    if inside.all():
+        return held[keys]
+    found = np.full(keys.shape, absent, held.dtype)
+    found[inside] = held[keys[inside]]
+    return found
 
 
 def _number(value: Value | None) -> float:

@@ -180,7 +180,8 @@ FIELDS: Final = (
         "availability",
         availability,
         _words("""availability available isavailable instock isinstock stockstatus stock stocklevel stockquantity stockqty
-            inventory inventoryquantity inventoryqty quantityinstock quantityavailable"""),
+            inventory inventoryquantity inventoryqty quantityinstock quantityavailable
+            numberavailableinstock"""),
         ("quantity", "qty", "status"),
     ),
     Field(
@@ -194,6 +195,7 @@ FIELDS: Final = (
         "rating",
         amounts.rating,
         _words("""rating averagerating avgrating meanrating ratingaverage ratingvalue stars starrating reviewrating
+            averagereviewrating
             overallrating"""),
         ("reviewscore", "score", "ratings"),
     ),

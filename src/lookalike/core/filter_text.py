@@ -1,7 +1,7 @@
 """The text form of filters, for people: `price < 50 and brand in ("Nike", "Puma") and not color = "red"`.
 
 Words are case-insensitive; `and` binds closer than `or`. Strings stand in double or single quotes, a quote inside is doubled.
-Dates are bare: `added >= 2026-01-31`. A column name with odd characters stands in back-quotes.
+Dates are bare: `added >= 2026-01-31`. A column name with odd characters stands in back-quotes, doubled inside as well.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from lookalike.core.errors import FilterError
 from lookalike.core.filters import (
+    MAX_DEPTH,
     OPERATORS,
     And,
     Compare,
@@ -30,15 +31,13 @@ _TOKENS = re.compile(
       (?P<date>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?)
     | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
     | (?P<string>"(?:[^"]|"")*"|'(?:[^']|'')*')
-    | (?P<name>`[^`]+`|[^\W\d][\w.]*)
+    | (?P<name>`(?:[^`]|``)+`|[^\W\d][\w.]*)
     | (?P<symbol><=|>=|!=|<>|==|=|<|>|\(|\)|,)
     )""",
     re.VERBOSE,
 )
 _KEYWORDS = frozenset(["and", "or", "not", "in", "between", "contains", "prefix", "exists", "true", "false"])
 _SYNONYMS: Mapping[str, str] = {"==": "=", "<>": "!="}
-MAX_DEPTH = 64
-"""How deep brackets and `not` may nest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,8 @@ def parse(text: str, columns: Collection[str] | None = None) -> Filter:
 
 
 def _tokenise(text: str) -> list[_Token]:
-    tokens, at = [], 0
-    while text[at:].strip():
+    tokens, at, end = [], 0, len(text.rstrip())
+    while at < end:
         found = _TOKENS.match(text, at)
         if found is None or found.lastgroup is None:
             start = at + len(text[at:]) - len(text[at:].lstrip())
@@ -76,7 +75,8 @@ def _tokenise(text: str) -> list[_Token]:
 
 def _error(text: str, position: int, message: str, hint: str) -> FilterError:
     """Draw the place under the text, as compilers do."""
-    return FilterError(f"{message}\n  {text}\n  {' ' * position}^", hint=hint, position=position)
+    line = re.sub(r"\s", " ", text)  # one for one, so that the place stays under it
+    return FilterError(f"{message}\n  {line}\n  {' ' * position}^", hint=hint, position=position)
 
 
 class _Parser:
@@ -134,7 +134,7 @@ class _Parser:
         if token.kind != "name":
             self.fail("expected a column name")
         self.at += 1
-        name = token.text.strip("`")
+        name = token.text[1:-1].replace("``", "`") if token.text[0] == "`" else token.text
         if self.columns is not None and name not in self.columns:
             error = unknown_column(name, self.columns)
             raise _error(self.text, token.start, str(error), error.hint)
@@ -203,22 +203,29 @@ class _Parser:
 
 
 def to_text(filter_: Filter) -> str:
-    """Write the text form; `parse` reads it back to an equal tree (an empty `and` or `or` has none)."""
+    """Write the text form; `parse` reads it back to an equal tree.
+
+    An `and` or `or` of one reads as that one; an empty one has no text.
+    """
     match filter_:
         case And(filters):
             return _join(" and ", filters)
         case Or(filters):
             return _join(" or ", filters)
         case Not(inner):
-            return f"not ({to_text(inner)})"
+            return f"not {_bracketed(inner)}"
         case Compare(field, operator, operand):
             plain = re.fullmatch(r"[^\W\d][\w.]*", field) and field.lower() not in _KEYWORDS
-            name = field if plain else f"`{field}`"
+            name = field if plain else f"`{field.replace('`', '``')}`"
             return f"{name} {operator}{_operand_text(operator, operand)}"
 
 
 def _join(word: str, filters: tuple[Filter, ...]) -> str:
-    return word.join(f"({to_text(f)})" if isinstance(f, And | Or) else to_text(f) for f in filters)
+    return word.join(_bracketed(f) for f in filters)
+
+
+def _bracketed(filter_: Filter) -> str:
+    return f"({to_text(filter_)})" if isinstance(filter_, And | Or) else to_text(filter_)
 
 
 def _operand_text(operator: str, operand: Any) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
+from reprlib import repr as short_repr
+from sys import float_info
 from typing import Any
 
 from lookalike.core.errors import FilterError
@@ -38,18 +40,21 @@ FIELDS: Mapping[str, Callable[[Product], Value | None]] = {
 """Product fields a filter can name; every attribute is a field as well, `attributes.NAME` where a name is taken."""
 
 PATH_SEPARATOR = "/"
+MAX_DEPTH = 64
+"""How deep a filter may nest, in either form."""
 
 
 def field_value(product: Product, name: str) -> Value | None:
     """Return what a product holds in a filterable field, None if nothing."""
     if name in FIELDS:
         return FIELDS[name](product)
-    return product.attributes.get(name.removeprefix("attributes."), product.attributes.get(name))
+    held, bare = product.attributes, name.removeprefix("attributes.")
+    return held.get(bare, held.get(name)) if bare in FIELDS else held.get(name)
 
 
 def scalars(value: Value | None) -> tuple[Scalar, ...]:
-    """Read a field's value as its set of scalars; numbers become floats."""
-    if value is None:
+    """Read a field's value as its set of scalars; numbers become floats, and NaN is a missing one."""
+    if value is None or value != value:
         return ()
     if isinstance(value, tuple):
         return value
@@ -67,12 +72,16 @@ def to_scalar(value: object) -> Scalar:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     raise FilterError(
-        f"a filter cannot compare with {value!r}", hint="Use a number, a string, true, false or a date."
+        f"a filter cannot compare with {short_repr(value)}",
+        hint="Use a number, a string, true, false or a date.",
     )
 
 
 def _in_utc(time: datetime) -> datetime:
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except OverflowError:
+        raise FilterError(f"{time} lies outside the years 1 to 9999", hint="Write it in UTC.") from None
 
 
 # --- the tree -------------------------------------------------------------------------------------------------------
@@ -213,7 +222,7 @@ def compare(field: str, operator: str, operand: object = None) -> Compare:
         return Compare(field, operator)
     if row.operand in ("list", "pair"):
         return Compare(field, operator, _list_operand(operator, row.operand, operand))
-    scalar = to_scalar(operand)
+    scalar = _to_operand(operand)
     if row.operand == "text" and not isinstance(scalar, str):
         raise FilterError(f"{operator!r} takes a string, not {operand!r}", hint='Such as "Women/Shoes".')
     if row.operand == "ordered" and isinstance(scalar, bool):
@@ -221,10 +230,16 @@ def compare(field: str, operator: str, operand: object = None) -> Compare:
     return Compare(field, operator, scalar)
 
 
+def _to_operand(value: object) -> Scalar:
+    if isinstance(value, int | float) and not abs(value) <= float_info.max:
+        raise FilterError("a filter cannot compare with NaN or infinity", hint="Give a number up to 1.7e308.")
+    return to_scalar(value)
+
+
 def _list_operand(operator: str, kind: str, operand: object) -> tuple[Scalar, ...]:
     if isinstance(operand, str) or not isinstance(operand, Iterable):
         raise FilterError(f"{operator!r} takes a list, not {operand!r}", hint="Such as (1, 2).")
-    values = tuple(to_scalar(v) for v in operand)
+    values = tuple(_to_operand(v) for v in operand)
     if len({type(v) for v in values}) > 1:
         raise FilterError(f"the values of {operator!r} are of several types: {values}", hint="Use one type.")
     if kind == "pair" and (len(values) != 2 or isinstance(values[0], bool)):
@@ -252,14 +267,14 @@ def bind(filter_: Filter, columns: Mapping[str, frozenset[type]]) -> Filter:
         case Compare(name, operator, operand):
             if name not in columns:
                 raise unknown_column(name, columns)
-            return Compare(name, operator, _bind_operand(name, operand, columns[name]))
+            return Compare(name, operator, _bind_operand(name, operator, operand, columns[name]))
 
 
-def _bind_operand(name: str, operand: Operand, held: frozenset[type]) -> Operand:
+def _bind_operand(name: str, operator: str, operand: Operand, held: frozenset[type]) -> Operand:
     wanted = operand_type(operand)
     if wanted is None or wanted in held or not held:
         return operand
-    if wanted is str and held == {datetime}:
+    if wanted is str and held == {datetime} and OPERATORS[operator].operand != "text":
         texts = operand if isinstance(operand, tuple) else (operand,)
         dates = tuple(parse_date(str(t)) for t in texts)
         return dates if isinstance(operand, tuple) else dates[0]
@@ -283,26 +298,35 @@ def from_json(tree: object) -> Filter:
 
     Dates are {"$date": "2026-01-31"}. Raises FilterError naming the node that is wrong.
     """
+    return _from_json(tree, 0)
+
+
+def _from_json(tree: object, depth: int) -> Filter:
+    if depth > MAX_DEPTH:
+        raise FilterError(f"filters nested deeper than {MAX_DEPTH}", hint="Write one list of and, or of or.")
     match tree:
         case {"and": list(inner), **rest} if not rest:
-            return And(tuple(from_json(f) for f in inner))
+            return And(tuple(_from_json(f, depth + 1) for f in inner))
         case {"or": list(inner), **rest} if not rest:
-            return Or(tuple(from_json(f) for f in inner))
+            return Or(tuple(_from_json(f, depth + 1) for f in inner))
         case {"not": inner, **rest} if not rest:
-            return Not(from_json(inner))
+            return Not(_from_json(inner, depth + 1))
         case {"field": str(field), "op": str(operator), **rest} if not rest.keys() - {"value"}:
             return compare(field, operator, _operand_from_json(rest.get("value")))
     raise FilterError(
-        f"not a filter: {tree!r}",
+        f"not a filter: {short_repr(tree)}",
         hint='Use {"field": "price", "op": "<", "value": 50}, {"and": [...]}, {"or": [...]} or {"not": {...}}.',
     )
 
 
 def _operand_from_json(value: object) -> object:
-    if isinstance(value, list):
-        return [_operand_from_json(v) for v in value]
-    if isinstance(value, Mapping):
-        return parse_date(str(value.get("$date", "")))
+    return [_scalar_from_json(v) for v in value] if isinstance(value, list) else _scalar_from_json(value)
+
+
+def _scalar_from_json(value: object) -> object:
+    match value:
+        case {"$date": str(text), **rest} if not rest:
+            return parse_date(text)
     return value
 
 

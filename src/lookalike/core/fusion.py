@@ -45,7 +45,7 @@ class Calibration:
         below = (
             background - 2.0
         )  # the first slope goes on below the background; np.interp wants its end named
-        known = np.nan_to_num(similarities, nan=background)
+        known = np.nan_to_num(np.asarray(similarities, np.float64), nan=background)
         anchors, values = (below, background, neighbour, 1.0), (-2.0 * slope, 0.0, NEIGHBOUR, 1.0)
         return np.asarray(np.interp(known, anchors, values), np.float64)
 

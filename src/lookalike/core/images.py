@@ -35,7 +35,10 @@ _PILLOW_MAX_PIXELS: Final = 89_478_485
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What a picture may cost. A decoded picture is at most `reduce_to_px` on its longer side, whatever was sent."""
+    """What a picture may cost. A decoded picture is at most `reduce_to_px` on its longer side, whatever was sent.
+
+    On the way to it, each pixel takes 4 bytes for most kinds of files, next to none for a JPEG, and 16 for a WebP.
+    """
 
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
@@ -79,7 +82,8 @@ def decode(data: bytes, limits: ImageLimits = LIMITS) -> Pixels:
     """Decode a picture of one of KINDS -> uint8 [h, w, 3], upright sRGB on white, its own C-contiguous array.
 
     Longer sides than `limits.reduce_to_px` are reduced to it. Of an animation, the first frame counts. Raises
-    ImageError for bytes that are no picture, or only part of one, and LimitError where a limit was passed.
+    ImageError for bytes that are no picture, or only part of one, and LimitError where a limit was passed. Damage
+    that a format has no means to show, such as a few wrong bits in a JPEG, comes out as it stands.
     """
     if len(data) > limits.max_bytes:
         raise LimitError("max_bytes", f"The image has {len(data):,} bytes; {limits.max_bytes:,} are allowed.")

@@ -40,7 +40,7 @@ class RankSignal:
 
 def _popularity(context: Context, keys: Keys) -> Scores:
     # Logarithmic and against the most popular of those compared: views and sales are long-tailed.
-    held = np.log1p(np.maximum(context.columns.numbers("popularity", keys), 0.0))
+    held = np.log1p(np.clip(context.columns.numbers("popularity", keys), 0.0, np.finfo(np.float64).max))
     top = np.nanmax(held, initial=0.0)
     return held / top if top > 0 else np.where(np.isnan(held), np.nan, 0.0)
 

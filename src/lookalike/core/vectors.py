@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lookalike.core.errors import VectorError
-from lookalike.core.types import Vectors
+from lookalike.core.types import Keys, Vectors
 
 
 def unit_rows(vectors: np.ndarray, dim: int, what: str = "vectors") -> Vectors:
@@ -15,7 +15,8 @@ def unit_rows(vectors: np.ndarray, dim: int, what: str = "vectors") -> Vectors:
             f"{what} have shape {vectors.shape}, expected [n, {dim}]",
             hint="Use the encoder of this catalogue.",
         )
-    rows = np.ascontiguousarray(vectors, np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+        rows = np.ascontiguousarray(vectors, np.float32)
     lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
     bad = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
     if len(bad):
@@ -26,3 +27,14 @@ def unit_rows(vectors: np.ndarray, dim: int, what: str = "vectors") -> Vectors:
     if np.abs(lengths - 1.0).max(initial=0.0) > 1e-5:
         rows = (rows / lengths[:, None]).astype(np.float32)
     return rows
+
+
+def keyed_rows(keys: Keys, vectors: np.ndarray, dim: int) -> tuple[Keys, Vectors]:
+    """Return int64 [n] and `unit_rows` [n, dim]; raise VectorError unless there is one key for each vector."""
+    rows = unit_rows(vectors, dim)
+    keys = np.asarray(keys, np.int64)
+    if keys.shape != (len(rows),):
+        raise VectorError(
+            f"keys of shape {keys.shape} for {len(rows)} vectors", hint="Give each vector a key."
+        )
+    return keys, rows

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def signature(query: Query, probes: Sequence[Probe]) -> str:
         (
             query.k,
             query.mode,
-            query.weights,
-            query.rerank,
+            _in_order(query.weights),
+            _in_order(query.rerank),
             query.diversity,
             query.group,
             query.max_per_category,
@@ -36,6 +36,10 @@ def signature(query: Query, probes: Sequence[Probe]) -> str:
     ]
     vectors = b"".join(p.vectors.tobytes() for p in probes)
     return content_hash(repr(asked).encode() + vectors)[:_SIGNATURE_CHARS]
+
+
+def _in_order(asked: object) -> object:
+    return sorted(asked.items()) if isinstance(asked, Mapping) else asked
 
 
 def write(signature: str, seen: Keys) -> str:
@@ -61,6 +65,6 @@ def read(cursor: str | None, signature: str, max_depth: int) -> Keys:
         raise QueryError("this cursor is damaged", hint="Repeat the query without a cursor.") from None
     if len(seen) >= max_depth:
         raise LimitError("max_depth", f"the pages of one search can show {max_depth} products together")
-    if (seen < 0).any():
+    if (seen < 0).any() or not unpacker.eof or unpacker.unused_data:
         raise QueryError("this cursor is damaged", hint="Repeat the query without a cursor.")
     return seen

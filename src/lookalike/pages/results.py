@@ -36,7 +36,7 @@ QueryPicture = Callable[[object], bytes | None]
 HIT_PX, HIT_BYTES = 256, 24_000
 ASKED_PX, ASKED_BYTES = 400, 60_000
 STOPS = 5
-TERMS_SHOWN = 8
+TERMS_SHOWN = 6
 FACET_VALUES_SHOWN = 12
 WORTH_TELLING_MS = 0.05
 
@@ -166,7 +166,9 @@ class _Drawing:
             "options": list(_options(question)),
             "result": result,
             "plan": PLANS.get(result.plan, result.plan),
-            "stages": [each for each in result.took_ms.items() if each[0] != "total" and each[1] >= WORTH_TELLING_MS],
+            "stages": [
+                each for each in result.took_ms.items() if each[0] != "total" and each[1] >= WORTH_TELLING_MS
+            ],
             "hits": [self._hit(hit, longest, several=len(parts) > 1) for hit in result.hits],
             "facet_values": FACET_VALUES_SHOWN,
         }
@@ -192,14 +194,17 @@ class _Drawing:
 
     def _hit(self, hit: Hit, longest: float, *, several: bool) -> dict[str, Any]:
         bars = _bars(hit.because, several=several)
+        cut = (
+            len(bars) if len(bars) <= TERMS_SHOWN + 1 else TERMS_SHOWN
+        )  # "and 1 more" takes as much room as the one
         stack = [(kind, 100 * total / longest) for kind, total in _stack(hit).items()] if longest else []
         return {
             "product": hit.product,
             "score": hit.score,
             "frame": _frame(self._pictures(hit.product), HIT_PX, HIT_BYTES),
             "stack": stack,
-            "bars": bars[:TERMS_SHOWN],
-            "rest": [bar.term.contribution for bar in bars[TERMS_SHOWN:]],
+            "bars": bars[:cut],
+            "rest": [bar.term.contribution for bar in bars[cut:]],
         }
 
 
@@ -280,7 +285,7 @@ def _bars(because: Sequence[Because], *, several: bool) -> list[Bar]:
     for term in sorted(because, key=lambda term: -abs(term.contribution)):
         label = term.name.removeprefix(f"{ATTRIBUTES}.")
         if several and term.part:
-            label = f"{label} · {term.part}"
+            label = f"{label} · {term.part.removeprefix('product ').removeprefix('image ')}"
         start, end = sorted((0.0, term.contribution))
         bars.append(Bar(term, label, _kind(term), (start - low) * scale, (end - start) * scale))
     return bars
@@ -306,8 +311,14 @@ def _surround(pixels: Pixels) -> str:
     towards, half = ("bottom", "50% 100%") if upright else ("right", "100% 50%")
     layers = []
     for edge, place in zip(edges, ("0 0", "100% 100%"), strict=True):
-        spots = [band.mean(axis=0).round().astype(int).tolist() for band in np.array_split(edge, STOPS) if len(band)]
-        colors = ",".join("#{:02x}{:02x}{:02x}".format(*spot) for spot in (spots if len(spots) > 1 else spots * 2))
+        spots = [
+            band.mean(axis=0).round().astype(int).tolist()
+            for band in np.array_split(edge, STOPS)
+            if len(band)
+        ]
+        colors = ",".join(
+            "#{:02x}{:02x}{:02x}".format(*spot) for spot in (spots if len(spots) > 1 else spots * 2)
+        )
         layers.append(f"linear-gradient(to {towards},{colors}) {place}/{half} no-repeat")
     return ",".join(layers)
 

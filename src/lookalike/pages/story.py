@@ -17,8 +17,10 @@ from lookalike.questions import Question
 PHOTO = "query-photo.jpg"
 PHOTO_QUALITY = 80
 HITS = 10
-LOUD = ("zigzag", "floral", "stripes", "diamonds", "dots", "checks", "tartan", "waves", "stars")
+LOUD = ("zigzag", "floral", "stripes", "diamonds", "dots", "checks", "tartan", "terrazzo", "waves", "stars")
 """Patterns that are told apart at a glance."""
+AT_HOME = ("Home/Plant pots", "Kitchen/Mugs", "Kitchen/Teapots", "Home/Vases", "Bags/Backpacks")
+"""What people photograph at home, and what its outline alone tells from other things."""
 AFFORDABLE = 0.6
 """The filtered question's price leaves about this share of its department."""
 
@@ -52,11 +54,15 @@ class _Chooser:
         self._used: set[int] = set()
 
     def best(self, *merits: Callable[[Planned], int]) -> Planned:
-        """Return the product with the greatest merits, the first before the second; the earliest of equals."""
+        """Return the product in stock with the greatest merits, the first before the second; the earliest of equals."""
         fresh = [planned for planned in self.plan if planned.category not in self._used] or self.plan
-        chosen = max(fresh, key=lambda planned: tuple(merit(planned) for merit in merits))
+        chosen = max(fresh, key=lambda p: (p.record["availability"], *(merit(p) for merit in merits)))
         self._used.add(chosen.category)
         return chosen
+
+    def siblings_of(self, planned: Planned) -> int:
+        """Count the colours of a design, up to three: more tell no more."""
+        return min(self.siblings[str(planned.record["family"])], 3)
 
     def loudness(self, planned: Planned) -> int:
         """Count the products of this kind and pattern, if the pattern is one that strikes the eye."""
@@ -64,7 +70,12 @@ class _Chooser:
 
 
 def _photo(choose: _Chooser, directory: Path) -> tuple[str, Question]:
-    wanted = choose.best(lambda p: "lifestyle" not in p.views and p.views[0] == "front", choose.loudness)
+    wanted = choose.best(
+        lambda p: "lifestyle" not in p.views and p.views[0] == "front",
+        lambda p: _category(p).path in AT_HOME,
+        choose.siblings_of,
+        choose.loudness,
+    )
     # One more view than the catalogue has: the same thing, in other surroundings and another light.
     picture = draw_product(replace(wanted, views=(*wanted.views, "lifestyle")))[-1]
     picture.save(directory / PHOTO, quality=PHOTO_QUALITY)
@@ -79,33 +90,32 @@ def _phrase(choose: _Chooser) -> tuple[str, Question]:
 
 
 def _filtered(choose: _Chooser) -> tuple[str, Question]:
-    departments = Counter(_category(planned).department for planned in choose.plan)
-    wanted = choose.best(lambda p: departments[_category(p).department], lambda p: len(_category(p).uses))
-    department = _category(wanted).department
+    department = Counter(_category(planned).department for planned in choose.plan).most_common(1)[0][0]
     inside = [p for p in choose.plan if _category(p).department == department]
     color = _commonest_color(inside)
     left = [p for p in inside if p.color != color and p.record["availability"]] or inside
     price = _round_price(p.record["price"] for p in left)
-    text = f"{_noun(wanted)} for {_category(wanted).uses[-1]}"
+    kinds = Counter(p.category for p in left if float(str(p.record["price"])) < price)
+    wanted = choose.best(lambda p: kinds[p.category])
+    text = f"{_noun(wanted)} for {_category(wanted).uses[0]}"
     where = f'category prefix "{department}" and price < {price} and availability = true and not color = "{color}"'
     title = f"“{text}”, in stock, under {price} euros, and anything but {color}"
     return title, Question(text=text, where=where, facets=("color", "brand", "material"), k=HITS)
 
 
 def _other_color(choose: _Chooser) -> tuple[str, Question]:
-    liked = choose.best(
-        lambda p: min(choose.siblings[str(p.record["family"])], 3), lambda p: p.pattern in LOUD, choose.loudness
-    )
-    family = [p.color for p in choose.plan if p.record["family"] == liked.record["family"]]
-    color = next(color for color in (*family, *COLORS) if color != liked.color)
-    parts = ({"like": liked.record["id"]}, {"text": color, "weight": 0.5})
+    liked = choose.best(choose.siblings_of, choose.loudness)
+    family = [p for p in choose.plan if p.record["family"] == liked.record["family"]]
+    family.sort(key=lambda p: not p.record["availability"])
+    color = next(color for color in (*(p.color for p in family), *COLORS) if color != liked.color)
+    parts = ({"like": liked.record["id"]}, {"text": color, "weight": 0.7})
     return f"This {_noun(liked)}, but in {color}", Question(parts=parts, group=False, k=HITS)
 
 
 def _without_pattern(choose: _Chooser) -> tuple[str, Question]:
     liked = choose.best(choose.loudness)
     pattern = SPOKEN[liked.pattern][0]
-    parts = ({"like": liked.record["id"]}, {"text": pattern, "weight": -0.5})
+    parts = ({"like": liked.record["id"]}, {"text": pattern, "weight": -1.0})
     return f"Like {_this(_noun(liked))}, but not {pattern}", Question(parts=parts, k=HITS)
 
 

@@ -94,7 +94,7 @@ def open_source(
         return opened, Path()
     path = Path(source)
     if path.is_dir():
-        parquet = any(path.glob("*.parquet"))
+        parquet = next(path.rglob("*.parquet"), None) is not None
         kind = "source_parquet:ParquetSource" if parquet else "source_folder:FolderSource"
         opened = load(f"lookalike.adapters.{kind}")(path)
         return opened, path

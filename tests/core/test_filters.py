@@ -204,9 +204,7 @@ def test_dates_compare_as_moments_wherever_they_were_written() -> None:
     assert matches(compare("added", "=", datetime(2026, 5, 1, 5, tzinfo=east)), Product("a", added=MAY))
     assert matches(compare("added", "=", date(2026, 5, 1)), Product("a", added=MAY))
     assert matches(compare("added", "=", datetime(2026, 5, 1)), Product("a", added=MAY))  # UTC without a zone
-    assert not matches(
-        compare("added", ">", datetime(2026, 5, 1, 4, tzinfo=timezone.utc)), Product("a", added=MAY)
-    )
+    assert not matches(compare("added", ">", datetime(2026, 5, 1, 4, tzinfo=UTC)), Product("a", added=MAY))
     assert compare("added", "<", datetime(2026, 5, 1, 5, tzinfo=east)).operand == MAY
 
 
@@ -260,10 +258,10 @@ def test_bind_refuses_columns_and_types_that_are_not_there() -> None:
     with pytest.raises(FilterError, match="no column 'colour'") as error:
         bind(Or((Not(And((compare("colour", "=", "red"),))),)), columns)
     assert error.value.hint == "Did you mean color? Columns: brand, color, price."
-    with pytest.raises(FilterError, match="^color holds text and true/false, not numbers$") as error:
+    with pytest.raises(FilterError, match=r"^color holds text and true/false, not numbers$") as error:
         bind(compare("color", "<", 5), columns)
     assert error.value.hint == "You gave 5.0."
-    with pytest.raises(FilterError, match="^price holds numbers, not text$"):
+    with pytest.raises(FilterError, match=r"^price holds numbers, not text$"):
         bind(compare("price", "in", ["5"]), columns)
 
 
@@ -293,9 +291,9 @@ def test_bind_reads_texts_as_dates_where_a_column_holds_only_dates(
 def test_bind_keeps_a_text_beside_dates_and_refuses_paths_and_texts_that_are_no_dates() -> None:
     both = {"added": frozenset([datetime, str])}
     assert bind(compare("added", "=", "soon"), both) == compare("added", "=", "soon")
-    with pytest.raises(FilterError, match="^'soon' is not a date$"):
+    with pytest.raises(FilterError, match=r"^'soon' is not a date$"):
         bind(compare("added", "<", "soon"), {"added": frozenset([datetime])})
-    with pytest.raises(FilterError, match="^added holds dates, not text$"):
+    with pytest.raises(FilterError, match=r"^added holds dates, not text$"):
         bind(compare("added", "prefix", "2026-05-01"), {"added": frozenset([datetime])})
 
 

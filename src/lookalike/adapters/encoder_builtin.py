@@ -96,10 +96,15 @@ PAIR_WEIGHT: Final = 0.25
 MAX_WORD: Final = 48
 """Letters of a word that are looked at."""
 STOP_WEIGHT: Final = 0.1
-COMMON: Final = (
-    "a an and are as at be by for from in is it its of on or our so that the this to was will with you your"
+STOP_WORDS: Final = tuple(
+    re.findall(
+        r"\w+",
+        "a an and are as at be by for from in is it its of on or our so that the this to was will with you",
+    )
 )
-STOP_WORDS: Final = frozenset(COMMON.split())
+WORD: Final = re.compile(r"[^\W_]+")
+JOINED: Final = re.compile(r"(?<=\b\w)['’-](?=\w)|['’](?=s\b)")
+"""The mark inside "t-shirt" and "women's", where shops disagree."""
 
 
 class BuiltinEncoder:
@@ -111,32 +116,9 @@ class BuiltinEncoder:
 
     @property
     def fingerprint(self) -> str:
-        """Name, version and a hash of the constants."""
-        recipe = (
-            SIDE,
-            LEVELS,
-            BORDER,
-            CELL,
-            ORIENTATIONS,
-            PATTERNS,
-            CENTRE_SIGMA,
-            FINE,
-            COARSE,
-            LIGHTNESS_SCALE,
-            WEIGHTS,
-        )
-        words = (
-            DIM,
-            PLACES,
-            GRAMS,
-            GRAMS_WIDE_SCRIPT,
-            GRAM_WEIGHT,
-            PAIR_WEIGHT,
-            MAX_WORD,
-            STOP_WEIGHT,
-            sorted(STOP_WORDS),
-        )
-        return f"builtin-{VERSION}-{blake2b(repr((recipe, words)).encode(), digest_size=4).hexdigest()}"
+        """Name, version and a hash of every constant of this module."""
+        constants = {name: value for name, value in globals().items() if name.isupper()}
+        return f"builtin-{VERSION}-{blake2b(repr(constants).encode(), digest_size=4).hexdigest()}"
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
         """Embed uint8 [h, w, 3] RGB pictures of any size -> float32 [n, 384], unit rows, in order."""
@@ -179,7 +161,8 @@ def describe(pixels: NDArray[np.uint8]) -> Floats:
 
 def unit(rows: Floats) -> Floats:
     """Scale each row [n, d] to length 1; a zero row stays zero."""
-    return rows / np.maximum(np.sqrt((rows * rows).sum(axis=1, keepdims=True)), 1e-12)
+    scaled: Floats = rows / np.maximum(np.sqrt((rows * rows).sum(axis=1, keepdims=True)), 1e-12)
+    return scaled
 
 
 def colour_codes(pixels: NDArray[np.uint8]) -> Codes:
@@ -199,7 +182,8 @@ def counts(bins: Codes, size: int, weights: Floats | None = None) -> Floats:
 def shares(bins: Codes, weights: Floats | None = None) -> Floats:
     """Return the share of each colour code in regions [n, h, w] -> float64 [n, 4096]."""
     found = counts(bins, LEVELS**3, weights)
-    return found / found.sum(axis=1, keepdims=True)
+    found /= found.sum(axis=1, keepdims=True)
+    return found
 
 
 def colour_blocks(codes: Codes) -> tuple[Floats, Floats, Floats]:
@@ -311,10 +295,6 @@ def lab(rgb: Floats) -> Floats:
 
 # Phrases
 
-WORD: Final = re.compile(r"[^\W_]+")
-JOINED: Final = re.compile(r"(?<=\b\w)['’-](?=\w)|['’](?=s\b)")
-"""The mark inside "t-shirt" and "women's", where shops disagree."""
-
 
 def words_of(text: str) -> list[str]:
     """Split into lower-case words without accents; a text of signs alone gives the signs, an empty one [""]."""
@@ -323,12 +303,12 @@ def words_of(text: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """Drop an English plural ending (the S-stemmer of Harman, 1991, shortened)."""
+    """Drop an English plural ending (the S-stemmer of Harman, 1991, with -es after a hiss)."""
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and word[-2] not in "su":
-        return word[:-1]
-    return word
+    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word
 
 
 def phrase_vector(text: str) -> Floats:
@@ -339,24 +319,25 @@ def phrase_vector(text: str) -> Floats:
         total += (1 + log(times)) * word_vector(word)
     stems = [stem(word) for word in words if word not in STOP_WORDS]
     for (left, right), times in Counter(pairwise(stems)).items():
-        total += PAIR_WEIGHT * (1 + log(times)) * hashed(f"{left} {right}")
+        total += PAIR_WEIGHT * (1 + log(times)) * pair_vector(left, right)
     length = float(np.sqrt(total @ total))
-    return total / length if length > 1e-6 else hashed(text)
+    return total / length if length > 1e-6 else scatter(digest(text))
 
 
-@lru_cache(maxsize=16384)
-def word_vector(word: str) -> NDArray[np.float32]:
-    """Return a word as float32 [384], its length being the word's weight; not to be written to."""
-    wide = any(ord(letter) >= 0x2E80 for letter in word)
+@lru_cache(maxsize=8192)
+def word_vector(word: str) -> Floats:
+    """Return a word as float64 [384], its length being the word's weight; not to be written to."""
+    sizes = GRAMS_WIDE_SCRIPT if any(ord(letter) >= 0x2E80 for letter in word) else GRAMS
     padded = f"<{word}>"
-    grams = [
-        padded[i : i + n] for n in (GRAMS_WIDE_SCRIPT if wide else GRAMS) for i in range(len(padded) - n + 1)
-    ]
-    letters = scatter([place for gram in grams for place in places(gram, 1)])
-    vector = hashed(stem(word)) + GRAM_WEIGHT * letters / max(float(np.sqrt(letters @ letters)), 1e-6)
-    vector = (weight_of(word) * vector).astype(np.float32)
-    vector.setflags(write=False)
-    return vector
+    grams = [padded[start : start + size] for size in sizes for start in range(len(padded) - size + 1)]
+    letters = scatter(b"".join(digest(gram, 1) for gram in grams))
+    return weight_of(word) * (scatter(digest(stem(word))) + GRAM_WEIGHT * letters)
+
+
+@lru_cache(maxsize=4096)
+def pair_vector(left: str, right: str) -> Floats:
+    """Return two neighbouring words as float64 [384], length 1; not to be written to."""
+    return scatter(digest(f"{left} {right}"))
 
 
 def weight_of(word: str) -> float:
@@ -366,23 +347,13 @@ def weight_of(word: str) -> float:
     return 0.5 if word.isdigit() else 0.7 + 0.06 * min(len(word), 10)
 
 
-@lru_cache(maxsize=16384)
-def hashed(feature: str) -> NDArray[np.float32]:
-    """Return a feature as eight signed places of float32 [384], length 1; not to be written to."""
-    vector = scatter(places(feature, PLACES))
-    vector = (vector / np.sqrt(vector @ vector)).astype(np.float32)
-    vector.setflags(write=False)
-    return vector
+def digest(feature: str, places: int = PLACES) -> bytes:
+    """Hash a feature, four bytes for each place of the vector it takes."""
+    return blake2b(feature.encode(errors="surrogatepass"), digest_size=4 * places).digest()
 
 
-def places(feature: str, count: int) -> list[int]:
-    """Hash a feature to `count` signed places: p or ~p for p in [0, 384)."""
-    digest = blake2b(feature.encode(errors="surrogatepass"), digest_size=4 * count).digest()
-    numbers = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, len(digest), 4)]
-    return [(number >> 1) % DIM ^ -(number & 1) for number in numbers]
-
-
-def scatter(signed: Sequence[int]) -> Floats:
-    """Add 1 at each place p and subtract 1 for each ~p -> float64 [384]."""
-    at = np.array(signed, np.int64)
-    return np.bincount(np.where(at < 0, ~at, at), np.where(at < 0, -1.0, 1.0), DIM)
+def scatter(digests: bytes) -> Floats:
+    """Add 1 or -1 at the places that hashes name -> float64 [384], length 1 (or 0, if there are none)."""
+    numbers = np.frombuffer(digests, "<u4").astype(np.int64)
+    vector = np.bincount((numbers >> 1) % DIM, 1.0 - 2.0 * (numbers & 1), DIM).astype(np.float64)
+    return vector / max(float(np.sqrt(vector @ vector)), 1.0)

@@ -7,7 +7,8 @@ A vector is a row of blocks, one per field, so that a similarity is a sum of the
   products that look and read alike (navy near blue), by a truncated SVD of their mean image vector, mean title vector and
   co-occurrences.
 - A *number* (price on a log scale) becomes sines and cosines of its place in the catalogue's range: near prices are alike.
-- A field weighs as much as it agrees between a product and its look-alikes and read-alikes, beyond what chance gives.
+- A field weighs as much as it agrees between a product and its look-alikes and read-alikes, beyond what chance gives, and
+  what people expect of it (`EXPECTED`).
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ NUMBER_DIM = 2 * len(WAVES)
 WORDS_AT_MOST = 5000
 """Distinct values per field that get a learned place; rarer ones have only their identity."""
 LEAST_COVERAGE = 0.05
+EXPECTED = {"category": 0.2, "price": 0.05, "brand": 0.05}
+"""What people mean by a similar product before any catalogue is seen: added to what a field is found to weigh."""
 NEIGHBOURS_WEIGHED = 5
 _SKIPPED = frozenset(
     ["id", "family", "currency", "availability", "popularity", "rating", "conversion_rate", "added"]
@@ -235,8 +238,10 @@ def _learn_words(name: str, token_lists: Mapping[str, list[list[str]]], sample: 
         for word in words:
             members.setdefault(word, []).append(position)
     covered = sum(1 for words in lists if words)
-    if covered < LEAST_COVERAGE * len(lists) or len(members) < 2 or len(members) > 0.5 * covered + 8:
-        return None  # hardly ever there, always the same, or nearly a name of its own for each product
+    if covered < LEAST_COVERAGE * len(lists) or len(members) < 2:
+        return None  # hardly ever there, or always the same
+    if len(members) > 0.5 * covered + 8 and name not in EXPECTED:
+        return None  # nearly a name of its own for each product
     ranked = sorted(members, key=lambda word: (-len(members[word]), word))[:WORDS_AT_MOST]
     company = _company([members[word] for word in ranked], name, token_lists, sample)
     return Field(name, 1.0, {word: row for row, word in enumerate(ranked)}, company)
@@ -285,7 +290,7 @@ def _indicator(lists: list[list[str]], at_most: int = 64) -> Floats:
 
 
 def _agreement(field: Field, columns: Columns, sample: Sample) -> float:
-    """Return how much a field agrees between neighbours beyond chance, in [0, 1], times how often it is known."""
+    """Return what a field weighs: how much it agrees between neighbours beyond chance, times how often it is known."""
     block = field.block(columns, sample.keys)
     known = np.abs(block).max(axis=1) > 1e-6
     strangers = np.roll(np.arange(len(block)), len(block) // 2 + 1)
@@ -299,7 +304,8 @@ def _agreement(field: Field, columns: Columns, sample: Sample) -> float:
         if view.any()
     ]
     # A field that the looks and titles say nothing of (a sale flag) keeps a small say through its coverage alone.
-    return float(max(0.02, np.mean(gains) if gains else 0.0) * known.mean())
+    found = max(0.02, float(np.mean(gains)) if gains else 0.0)
+    return (EXPECTED.get(field.name, 0.0) + found) * float(known.mean())
 
 
 def _mean_similarity(block: Floats, known: NDArray[np.bool_], others: NDArray[np.int64]) -> float:

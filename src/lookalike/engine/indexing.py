@@ -89,9 +89,10 @@ class LiveIndex:
             return
         stored = self._catalog.embeddings(keys, self._fingerprints)
         for space in EMBEDDED:
-            found, vectors = stored.get(space, (keys[:0], np.zeros((0, self.spaces[space].dim), np.float32)))
+            found, vectors = stored[space]
             self.spaces[space].delete(np.setdiff1d(keys, found))
-            self.spaces[space].upsert(found, vectors)
+            if len(found):
+                self.spaces[space].upsert(found, vectors)
 
     def _load_attributes(self, keys: Keys) -> None:
         found, vectors = self.attributes.vectors(self.columns, keys)

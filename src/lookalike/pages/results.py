@@ -337,4 +337,4 @@ def _value(value: str | float | bool) -> str:
     """Say the value of a facet."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{value:g}"
+    return value if isinstance(value, str) else f"{value:,.10g}"

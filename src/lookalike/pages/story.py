@@ -79,7 +79,7 @@ def _photo(choose: _Chooser, directory: Path) -> tuple[str, Question]:
     # One more view than the catalogue has: the same thing, in other surroundings and another light.
     picture = draw_product(replace(wanted, views=(*wanted.views, "lifestyle")))[-1]
     picture.save(directory / PHOTO, quality=PHOTO_QUALITY)
-    title = f"A photo from home: find {_this(_noun(wanted))}, and others like it"
+    title = f"A photo from home: what looks like {_this(_noun(wanted))}?"
     return title, Question(image=str(directory / PHOTO), k=HITS)
 
 

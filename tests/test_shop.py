@@ -1,0 +1,244 @@
+"""The public API on a drawn shop, with the built-in encoder and a real database."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lookalike
+from lookalike import wiring
+from lookalike.core.errors import (
+    CatalogError,
+    EncoderMismatch,
+    FetchError,
+    FilterError,
+    ImageError,
+    InputError,
+    QueryError,
+    SourceError,
+)
+from lookalike.core.filters import matches
+from lookalike.core.filter_text import parse
+
+HEAVY = ("faiss", "onnxruntime", "torch", "sqlalchemy", "fastapi", "pandas", "pyarrow", "scipy", "PIL")
+
+
+def test_importing_is_cheap() -> None:
+    code = f"import lookalike, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_public_names_are_there() -> None:
+    for name in lookalike.__all__:
+        assert getattr(lookalike, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        lookalike.nonsense  # noqa: B018
+
+
+def test_a_photo_finds_its_product(drawn: lookalike.Shop, drawn_source: Path) -> None:
+    products = [json.loads(line) for line in drawn_source.read_text().splitlines()]
+    for product in [product for product in products if product["active"]][:20]:
+        photo = drawn_source.parent / product["images"][0]
+        for image in (photo, photo.read_bytes(), np.asarray(Image.open(photo).convert("RGB"))):
+            assert product["id"] in [hit.product.id for hit in drawn.search(image=image, k=3).hits]
+
+
+def test_a_phrase_finds_titles_that_hold_its_words(drawn: lookalike.Shop) -> None:
+    product = drawn.get(drawn.select("id exists"))["D00007"]
+    found = drawn.search(text=product.title, k=5)
+    assert found.hits[0].product.title == product.title
+    assert found.matched == len(drawn.select("id exists"))
+
+
+def test_every_hit_of_a_filtered_search_satisfies_the_filter(drawn: lookalike.Shop) -> None:
+    where = 'price < 60 and not color = "black" and category prefix "Women"'
+    result = drawn.search(text="dress", where=where, k=50, facets=["color", "brand"])
+    assert result.hits
+    assert all(matches(parse(where), hit.product) for hit in result.hits)
+    assert sum(value.count for value in result.facets["color"]) <= result.matched
+    as_json = {"and": [{"field": "price", "op": "<", "value": 60}, {"field": "brand", "op": "exists"}]}
+    assert all((hit.product.price or 99) < 60 for hit in drawn.search(text="dress", where=as_json, k=50).hits)
+
+
+def test_like_leaves_the_product_out_and_respects_kind(drawn: lookalike.Shop) -> None:
+    same_kind = 0
+    products = drawn.get(drawn.select("id exists"))
+    for id_ in list(products)[:40]:
+        hits = drawn.search(like=id_, k=4, weights={"attributes": 1.0}).hits
+        assert id_ not in [hit.product.id for hit in hits]
+        same_kind += products[id_].categories[0] in [hit.product.categories[0] for hit in hits]
+        names = {term.name for term in hits[0].because}
+        assert {"attributes.category", "attributes.brand", "attributes.price"} <= names
+    assert same_kind >= 30
+
+
+def test_signed_parts_and_several_images(drawn: lookalike.Shop, drawn_source: Path) -> None:
+    photos = [drawn_source.parent / f"images/D0000{i}-1.jpg" for i in (1, 2)]
+    away = drawn.search(parts=[{"text": "striped"}, {"text": "dress", "weight": -1}], k=10)
+    assert not any("dress" in hit.product.title.lower() for hit in away.hits)
+    for mode in ("any", "all", "mix"):
+        assert len(drawn.search(image=photos, mode=mode, k=5).hits) == 5
+
+
+def test_a_batch_answers_in_order(drawn: lookalike.Shop) -> None:
+    texts = ["red dress", "lamp", "blue mug"]
+    batch = drawn.search_many([{"text": text, "k": 2} for text in texts])
+    assert [r.hits[0].product.id for r in batch] == [drawn.search(text=t, k=2).hits[0].product.id for t in texts]
+
+
+@pytest.mark.parametrize(
+    ("question", "error", "says"),
+    [
+        ({"txt": "x"}, QueryError, "txt"),
+        ({"text": "  "}, QueryError, "no phrase"),
+        ({"text": 5}, QueryError, "no phrase"),
+        ({"text": "x", "mode": "some"}, QueryError, "mode"),
+        ({"parts": [{"text": "x", "image": "y"}]}, QueryError, "part 1"),
+        ({"parts": [{"weight": 1}]}, QueryError, "part 1"),
+        ({"like": "nope"}, QueryError, "nope"),
+        ({"image": "nowhere.jpg"}, FetchError, "nowhere.jpg"),
+        ({"image": b"<html></html>"}, ImageError, ""),
+        ({"image": np.zeros((3, 3, 7), np.uint8)}, ImageError, ""),
+        ({"image": "http://127.0.0.1:9/x.jpg"}, FetchError, "public"),
+        ({"text": "x", "where": "price <"}, FilterError, "price <"),
+        ({"text": "x", "where": "colr = 'red'"}, FilterError, "color"),
+        ({"text": "x", "where": {"field": "price"}}, FilterError, ""),
+    ],
+    ids=str,
+)
+def test_bad_questions_get_a_clear_error(
+    drawn: lookalike.Shop, question: dict[str, object], error: type[InputError], says: str
+) -> None:
+    with pytest.raises(error) as caught:
+        drawn.search(**question)  # type: ignore[arg-type]
+    assert says in str(caught.value) + caught.value.hint
+    assert caught.value.hint
+
+
+def test_changes_are_searchable_at_once_and_prices_embed_nothing(drawn_source: Path, tmp_path: Path) -> None:
+    with lookalike.open(tmp_path / "shop.db") as shop:
+        shop.index(drawn_source)
+        products = shop.get(shop.select("id exists"))
+        report = shop.upsert(replace(product, price=1.5) for product in products.values())
+        assert (report.changed, sum(report.encoded.values())) == (len(products), 0)
+        assert shop.search(text="dress", where="price = 1.5").matched == len(products)
+        shop.upsert([{"id": "new", "title": "a very special zebra umbrella", "price": 3}])
+        assert shop.search(text="a very special zebra umbrella").hits[0].product.id == "new"
+        assert shop.delete(["new", "unknown"]) == 1
+        assert "new" not in [hit.product.id for hit in shop.search(text="zebra umbrella", k=50).hits]
+        problems: list[object] = []
+        assert shop.upsert([{"title": "no id"}, {"id": "ok", "title": "fine"}], problems.append).failed == 1
+        assert len(problems) == 1
+        assert "ok" in shop.get(["ok"])
+
+
+def test_a_second_handle_follows_the_first(drawn_source: Path, tmp_path: Path) -> None:
+    place = tmp_path / "shop.db"
+    with lookalike.open(place) as writer, lookalike.open(place) as reader:
+        writer.index(drawn_source)
+        expected = [hit.product.id for hit in writer.search(text="lamp").hits]
+        assert [hit.product.id for hit in reader.search(text="lamp").hits] == expected
+        writer.delete(expected[:1])
+        assert expected[0] not in [hit.product.id for hit in reader.search(text="lamp", k=50).hits]
+
+
+def test_searches_go_on_while_another_thread_writes(drawn_source: Path, tmp_path: Path) -> None:
+    with lookalike.open(tmp_path / "shop.db") as shop:
+        shop.index(drawn_source)
+        products = list(shop.get(shop.select("id exists")).values())
+        stop, failures = threading.Event(), []
+
+        def search() -> None:
+            while not stop.is_set():
+                try:
+                    result = shop.search(like=products[0].id, where="price > 0", k=20)
+                    assert len({hit.product.id for hit in result.hits}) == len(result.hits)
+                except Exception as error:  # noqa: BLE001 - any is a failure
+                    failures.append(error)
+                    return
+
+        threads = [threading.Thread(target=search) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for turn in range(10):
+            shop.delete([products[-1 - turn].id])
+            shop.upsert([replace(p, price=float(turn + 1)) for p in products[: len(products) // 2]])
+            shop.upsert([products[-1 - turn]])
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert not failures
+
+
+def test_another_encoder_is_refused_with_the_command_that_mends_it(drawn_place: Path, drawn_source: Path) -> None:
+    class Other(type(wiring.load_encoder())):  # type: ignore[misc]
+        name = "other"
+        fingerprint = "other-1"
+
+    with pytest.raises(EncoderMismatch, match="builtin") as caught:
+        lookalike.open(drawn_place, encoder=Other())
+    assert "lookalike index" in caught.value.hint
+    assert "--reembed" in caught.value.hint
+
+
+def test_reembedding_changes_the_encoder(drawn_source: Path, tmp_path: Path) -> None:
+    class Other(type(wiring.load_encoder())):  # type: ignore[misc]
+        name = "other"
+        fingerprint = "other-1"
+
+    with lookalike.open(tmp_path / "shop.db") as shop:
+        shop.index(drawn_source)
+    with lookalike.open(tmp_path / "shop.db", encoder=Other(), reembed=True) as shop:
+        report = shop.index(drawn_source)
+        assert report.encoded["image"] == report.images
+        assert shop.search(text="lamp").hits
+    with pytest.raises(InputError, match="other"):
+        lookalike.open(tmp_path / "shop.db")
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [("nowhere.parquet", SourceError), ("postgresql://x/y", SourceError), (__file__, SourceError)],
+)
+def test_sources_that_cannot_be_read(tmp_path: Path, source: str, error: type[InputError]) -> None:
+    with lookalike.open(tmp_path / "shop.db") as shop, pytest.raises(error) as caught:
+        shop.index(source)
+    assert caught.value.hint
+
+
+def test_places_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no database, only words" * 100)
+    for place, create in ((tmp_path / "text.db", True), (tmp_path / "none.db", False), (tmp_path, True)):
+        with pytest.raises(CatalogError) as caught:
+            lookalike.open(place, create=create)
+        assert caught.value.hint
+
+
+def test_unknown_encoders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nope"):
+        lookalike.load_encoder("nope")
+
+
+def test_evaluating_measures_what_is_found(drawn: lookalike.Shop) -> None:
+    products = list(drawn.get(drawn.select("id exists")).values())[:30]
+    judgments = [{"id": p.id, "query": {"text": p.title}, "relevant": [p.id]} for p in products]
+    evaluation = drawn.evaluate(judgments)
+    assert evaluation.measures["R@10"].mean > 0.9
+    assert len(evaluation.outcomes) == 30
+
+
+def test_postgres_serves_the_same_answers(drawn_source: Path, drawn: lookalike.Shop, postgres_url: str) -> None:
+    with lookalike.open(postgres_url) as shop:
+        shop.index(drawn_source)
+        for question in ({"text": "striped dress"}, {"like": "D00010"}, {"text": "lamp", "where": "price < 90"}):
+            ours = [(h.product.id, round(h.score, 5)) for h in shop.search(**question).hits]  # type: ignore[arg-type]
+            assert ours == [(h.product.id, round(h.score, 5)) for h in drawn.search(**question).hits]  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from lookalike.core.judgments import QueryForm, read_judgments
 from lookalike.core.ports import Catalog, Encoder, Row, Source
 from lookalike.core.query import SearchResult
 from lookalike.core.rows import SAMPLE_ROWS, Problem, columns_of, read_row, recognise
-from lookalike.core.types import Product
+from lookalike.core.types import ImageRef, Product
 from lookalike.engine.encoding import CachedEncoder
 from lookalike.engine.evaluate import evaluate
 from lookalike.engine.evaluation import Evaluation, EvaluationOptions
@@ -143,6 +143,20 @@ class Shop:
         for image in product.images:
             if image.content_hash and (data := self._catalog.thumbnail(image.content_hash)):
                 return data
+        return None
+
+    def picture_of(self, id_: str) -> bytes | None:
+        """Return a small JPEG of the product with this id, or None."""
+        return next((self.picture(product) for product in self.get([id_]).values()), None)
+
+    def query_picture(self, form: QueryForm, base: Path) -> bytes | None:
+        """Return the first picture of a judged query, found relative to `base`, or that of the product it refers to."""
+        for part in form.parts:
+            if part.kind == "like":
+                return self.picture_of(str(part.value))
+            if part.kind == "image":
+                [data] = wiring.image_loader(base, self._settings).load([ImageRef(str(part.value))])
+                return data if isinstance(data, bytes) else None
         return None
 
     # --- changing ---------------------------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def test_with_one_part_its_name_is_not_repeated_and_many_terms_are_cut() -> None
         ({"like": "nowhere"}, ["this product: nowhere"]),
         ({"where": "price < 5"}, ["Everything", "only where", "price < 5"]),
         ({"where": parse("not color = 'red'")}, ['not color = "red"']),
-        ({"where": {"field": "price", "op": "<", "value": 5}}, ["only where", "price < 5"]),
+        ({"where": {"field": "price", "op": "<", "value": 5}}, ["only where", "price < 5.0"]),
         (
             {"text": "a", "rerank": "new", "group": True, "diversity": 0.3},
             ["ranking: new", "one per family", "variety 0.3"],

@@ -13,7 +13,8 @@ is background. Left and right are added up, so a shoe and its mirror image are a
 roots of their bins (Hellinger). Sums run in float64: batch size and thread count leave no trace in the float32 result.
 
 A phrase becomes the sum of its words. A word is eight signed places of the vector chosen by a hash of its stem, plus its
-letter 3- to 5-grams, so that typos and plurals stay close; neighbouring words add a little (Weinberger et al., 2009).
+letter 3- and 4-grams, so that typos and plurals stay close; neighbouring words add a little. (Feature hashing: Weinberger
+et al., 2009.)
 """
 
 from __future__ import annotations
@@ -67,6 +68,20 @@ class Palette:
     rings: tuple[tuple[int, tuple[int, ...], int], ...]
     blur: float
 
+    @property
+    def size(self) -> int:
+        """How many colours there are."""
+        return len(self.greys) + sum(len(lightnesses) * hues for _, lightnesses, hues in self.rings)
+
+    def colours(self) -> Floats:
+        """List them in CIE Lab: float64 [size, 3]. Every other lightness of a ring is turned by half a hue."""
+        found = [(float(grey), 0.0, 0.0) for grey in self.greys]
+        for chroma, lightnesses, hues in self.rings:
+            for level, lightness in enumerate(lightnesses):
+                angles = [0.5 + 2 * pi * (hue + level % 2 / 2) / hues for hue in range(hues)]
+                found += [(float(lightness), chroma * cos(angle), chroma * sin(angle)) for angle in angles]
+        return np.array(found)
+
 
 FINE: Final = Palette(
     (2, 9, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 95, 100),
@@ -78,6 +93,8 @@ COARSE: Final = Palette(
     ((20, (25, 50, 75), 6), (48, (38, 62), 8), (72, (55,), 10)),
     blur=8.0,
 )
+NEAREST: Final = 3
+"""Colours of the palette that share one pixel."""
 LIGHTNESS_SCALE: Final = 0.7
 """Light changes lightness more than hue, so it counts less."""
 
@@ -87,12 +104,12 @@ WEIGHTS: Final = {"shades": 0.40, "colours": 0.25, "texture": 0.12, "outline": 0
 DIM: Final = 384
 PLACES: Final = 8
 """Places of the vector that one word takes."""
-GRAMS: Final = (3, 4, 5)
+GRAMS: Final = (3, 4)
 GRAMS_WIDE_SCRIPT: Final = (1, 2, 3)
 """For Chinese, Japanese and Korean, where a letter says as much as a syllable or a word elsewhere."""
-GRAM_WEIGHT: Final = 0.75
-"""Length of the n-gram part of a word, whose hashed stem has length 1."""
-PAIR_WEIGHT: Final = 0.25
+GRAM_WEIGHT: Final = 1.2
+"""Length of the n-gram part of a word, whose hashed stem has length 1. More mends more typos and finds fewer kinds."""
+PAIR_WEIGHT: Final = 0.15
 MAX_WORD: Final = 48
 """Letters of a word that are looked at."""
 STOP_WEIGHT: Final = 0.1
@@ -171,39 +188,42 @@ def colour_codes(pixels: NDArray[np.uint8]) -> Codes:
     return (steps[..., 0] << 8) | (steps[..., 1] << 4) | steps[..., 2]
 
 
-def counts(bins: Codes, size: int, weights: Floats | None = None) -> Floats:
-    """Count bins [n, ...] in [0, size) of each picture, by weight if given -> float64 [n, size]."""
+def counts(bins: Codes, size: int, weights: Floats) -> Floats:
+    """Count bins [n, ...] in [0, size) of each picture, by weight -> float64 [n, size]."""
     n = len(bins)
-    flat = (bins.reshape(n, -1) + np.arange(n)[:, None] * size).ravel()
-    weight = None if weights is None else np.broadcast_to(weights, bins.shape).ravel()
-    return np.bincount(flat, weight, n * size).reshape(n, size).astype(np.float64)
-
-
-def shares(bins: Codes, weights: Floats | None = None) -> Floats:
-    """Return the share of each colour code in regions [n, h, w] -> float64 [n, 4096]."""
-    found = counts(bins, LEVELS**3, weights)
-    found /= found.sum(axis=1, keepdims=True)
-    return found
+    flat = bins.reshape(n, -1) + np.arange(n)[:, None] * size
+    return np.bincount(flat.ravel(), weights.ravel(), n * size).astype(np.float64).reshape(n, size)
 
 
 def colour_blocks(codes: Codes) -> tuple[Floats, Floats, Floats]:
     """Make the blocks `shades` [n, 130] and `colours` [n, 51], and how sure each pixel is product [n, 64, 64] in [0, 1]."""
-    sides = (codes[:, :BORDER], codes[:, -BORDER:], codes[:, :, :BORDER], codes[:, :, -BORDER:])
-    regions = np.stack([shares(codes), shares(codes, centre_weights()), *map(shares, sides)])
-    fine, coarse = tables()
-    whole, _, *borders = regions @ fine
-    shades = np.maximum(whole - 0.7 * background(borders), 0) + 0.2 * whole
-    _, centre, *borders = regions @ coarse
-    excess = np.maximum(centre - background(borders), 0)
-    chance = (excess / (centre + 1e-6)) @ coarse.T
-    product = np.take_along_axis(chance, codes.reshape(len(codes), -1), axis=1).reshape(codes.shape)
+    near, amount = palette_shares(codes, FINE)
+    border = background(near, amount, FINE.size)
+    whole = counts(near, FINE.size, amount) / SIDE**2
+    shades = np.maximum(whole - 0.7 * border, 0) + 0.2 * whole
+
+    near, amount = palette_shares(codes, COARSE)
+    border = background(near, amount, COARSE.size)
+    weights = centre_weights()
+    centre = counts(near, COARSE.size, amount * weights[:, :, None]) / weights.sum()
+    excess = np.maximum(centre - border, 0)
+    chance = (excess / (centre + 1e-6))[np.arange(len(codes))[:, None, None, None], near]
+    product: Floats = (chance * amount).sum(axis=3)
     return unit(np.sqrt(shades)), unit(np.sqrt(excess + 0.03 * centre)), product
 
 
-def background(borders: Sequence[Floats]) -> Floats:
-    """Average the colours [n, size] of the four sides, less the strongest of each: a product may touch one side."""
-    sides = np.stack(borders)
-    average: Floats = (sides.sum(axis=0) - sides.max(axis=0)) / (len(sides) - 1)
+def palette_shares(codes: Codes, palette: Palette) -> tuple[Codes, Floats]:
+    """Look up to which colours of a palette each pixel goes: numbers and shares [n, 64, 64, 3]."""
+    near, share = table(palette)
+    return near[codes], share[codes]
+
+
+def background(near: Codes, amount: Floats, size: int) -> Floats:
+    """Average the colours of the four sides, less the strongest of each: a product may touch one side -> [n, size]."""
+    top, bottom, left = np.s_[:, :BORDER], np.s_[:, -BORDER:], np.s_[:, :, :BORDER]
+    areas = (top, bottom, left, np.s_[:, :, -BORDER:])
+    sides = np.stack([counts(near[area], size, amount[area]) for area in areas])
+    average: Floats = (sides.sum(axis=0) - sides.max(axis=0)) / ((len(areas) - 1) * BORDER * SIDE)
     return average
 
 
@@ -264,24 +284,16 @@ def centre_weights() -> Floats:
 
 
 @cache
-def tables() -> tuple[Floats, Floats]:
-    """Return the tables of both palettes."""
-    return table(FINE), table(COARSE)
-
-
-def table(palette: Palette) -> Floats:
-    """Say how much of each colour code goes to each palette colour: float64 [4096, colours], rows add up to 1."""
-    colours = [(float(grey), 0.0, 0.0) for grey in palette.greys]
-    for chroma, lightnesses, hues in palette.rings:
-        for level, lightness in enumerate(lightnesses):
-            angles = [0.5 + 2 * pi * (hue + level % 2 / 2) / hues for hue in range(hues)]
-            colours += [(float(lightness), chroma * cos(angle), chroma * sin(angle)) for angle in angles]
+def table(palette: Palette) -> tuple[Codes, Floats]:
+    """Say to which colours of the palette each colour code goes: their numbers and shares, [4096, 3] each."""
     ladder = np.arange(LEVELS) / (LEVELS - 1)
     rgb = np.stack(np.meshgrid(ladder, ladder, ladder, indexing="ij"), axis=-1).reshape(-1, 3)
-    gap = (lab(rgb)[:, None] - np.array(colours)[None]) * [LIGHTNESS_SCALE, 1.0, 1.0]
+    gap = (lab(rgb)[:, None] - palette.colours()[None]) * [LIGHTNESS_SCALE, 1.0, 1.0]
     square = (gap * gap).sum(axis=2)
-    near = np.exp((square.min(axis=1, keepdims=True) - square) / (2 * palette.blur**2))
-    return np.asarray(near / near.sum(axis=1, keepdims=True))
+    near = np.argsort(square, axis=1, kind="stable")[:, :NEAREST]
+    square = np.take_along_axis(square, near, axis=1)
+    share = np.exp((square[:, :1] - square) / (2 * palette.blur**2))
+    return near, share / share.sum(axis=1, keepdims=True)
 
 
 def lab(rgb: Floats) -> Floats:

@@ -229,6 +229,8 @@ def _scan(
         selector = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))  # type: ignore[call-arg,arg-type]
         parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         total = int(np.count_nonzero(mask))
+    # One thread per search, and searches side by side: two threads on one scan wait for each other on a busy machine.
+    faiss.omp_set_num_threads(1)
     width = min(total, pool + 16)
     while True:
         rough, found = segment.scan.search(query[None], max(width, 1), params=parameters)

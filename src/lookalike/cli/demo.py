@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,29 +27,41 @@ def demo(
     Ends with a page of results with pictures.
     """
     from lookalike.api import open as open_shop
-    from lookalike.demo import draw_shop
+    from lookalike.demo import draw_shop, plan_shop
     from lookalike.pages import Shown, demo_questions, results_page
 
     console = Console(highlight=False)
-    bars = (TextColumn("drawing the shop"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*bars, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=products)
-        source = draw_shop(
-            directory,
-            products=products,
-            seed=seed,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    source = directory / "products.jsonl"
+    if is_drawn(source, plan_shop(products, seed)):
+        console.print(f"{source} is drawn already")
+    else:
+        bars = (TextColumn("drawing the shop"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*bars, console=Console(stderr=True)) as progress:
+            task = progress.add_task("", total=products)
+            draw_shop(
+                directory,
+                products=products,
+                seed=seed,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
     place = directory / "shop.db"
     run_index(open_shop, (str(source), {}, None), (str(place), None, False), directory / "failures.csv")
     shown = []
     with open_shop(place, create=False) as shop:
-        for title, question in demo_questions(directory, source):
+        for title, question in demo_questions(directory, products, seed):
             result = shop.search(**question)
             console.print(f"\n[bold]{title}[/]")
             print_result(console, result, explain=False)
             shown.append(Shown.of(question, result, title))
         page = directory / "results.html"
-        page.write_text(results_page(shown, shop), encoding="utf-8")
+        page.write_text(results_page(shown, pictures=shop.picture, products=shop.get), encoding="utf-8")
     console.print(f"\nThe results with pictures: {page.resolve().as_uri()}")
     console.print(f'Go on:  lookalike search --shop {place} --text "striped scarf" --facet brand')
+
+
+def is_drawn(source: Path, plan: list[dict[str, Any]]) -> bool:
+    """Say whether just this shop was drawn before; its file is written last, when all pictures are there."""
+    return (
+        source.exists()
+        and [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()] == plan
+    )

@@ -48,6 +48,8 @@ def evaluate(
         if as_json:
             as_json.write_text(json_report(evaluation), encoding="utf-8")
         if html:
-            pictures = opened.pictures_for(judgments)
-            html.write_text(html_report(evaluation, pictures.of_product, pictures.of_query), encoding="utf-8")
+            page = html_report(
+                evaluation, opened.picture_of, lambda form: opened.query_picture(form, judgments.parent)
+            )
+            html.write_text(page, encoding="utf-8")
             typer.echo(f"report with pictures: {html}")

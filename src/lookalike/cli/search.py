@@ -91,7 +91,10 @@ def search(  # noqa: PLR0913 - one option per thing a person can ask
         if html:
             from lookalike.pages import Shown, results_page
 
-            html.write_text(results_page([Shown.of(asked, result)], opened), encoding="utf-8")
+            shown = [Shown.of(asked, result)]
+            html.write_text(
+                results_page(shown, pictures=opened.picture, products=opened.get), encoding="utf-8"
+            )
     console = Console(highlight=False)
     if as_json:
         typer.echo(json.dumps(as_plain(result), ensure_ascii=False, indent=2))

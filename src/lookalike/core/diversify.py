@@ -22,7 +22,8 @@ def first_of_each(groups: Sequence[object]) -> NDArray[np.int64]:
 def cap_per_group(groups: Sequence[object], cap: int) -> NDArray[np.int64]:
     """Return positions in order, those beyond `cap` of their group moved behind all others: nothing is lost. int64 [n]."""
     count: dict[object, int] = {}
-    within, beyond = [], []
+    within: list[int] = []
+    beyond: list[int] = []
     for position, group in enumerate(groups):
         count[group] = count.get(group, 0) + 1
         (within if group is None or count[group] <= cap else beyond).append(position)

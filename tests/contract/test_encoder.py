@@ -34,7 +34,8 @@ HARD_TEXTS = {
 
 @pytest.fixture(params=ENCODERS, ids=lambda make: make.__name__, scope="module")
 def make(request: pytest.FixtureRequest) -> Callable[[], Encoder]:
-    return request.param
+    chosen: Callable[[], Encoder] = request.param
+    return chosen
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ VERSION: Final = 1
 SIDE: Final = 64
 """Every picture is squeezed to SIDE x SIDE pixels; keeping its proportions finds fewer look-alikes."""
 CHUNK: Final = 64
-"""Pictures worked on at once, about 2 MB each at the peak."""
+"""Pictures worked on at once, about 0.5 MB each at the peak."""
 LEVELS: Final = 16
 """Steps per colour channel; a colour's code is one of LEVELS ** 3."""
 BORDER: Final = 4

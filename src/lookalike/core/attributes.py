@@ -251,10 +251,9 @@ def _company(
     members: list[list[int]], name: str, token_lists: Mapping[str, list[list[str]]], sample: Sample
 ) -> Floats:
     """Place words by the company they keep: float32 [words, COMPANY_DIM], rows of length 1 or 0."""
-    features = [_means(view, members) for view in sample.views if view.any()]
-    others = [_indicator(lists) for other, lists in token_lists.items() if other != name]
-    features += [_means(indicator, members) for indicator in others if indicator.shape[1]]
-    scaled = [f / scale for f in features if (scale := np.sqrt((f**2).sum(axis=1).mean())) > 1e-9]
+    seen = [*sample.views, *(_indicator(lists) for other, lists in token_lists.items() if other != name)]
+    # Scaled by how far the products lie apart, what tells the words apart counts and what does not stays small.
+    scaled = [_means(rows, members) / scale for rows in seen if (scale := _scatter(rows)) > 1e-9]
     if not scaled:
         return np.zeros((len(members), COMPANY_DIM), np.float32)
     left, strength, _ = np.linalg.svd(np.concatenate(scaled, axis=1), full_matrices=False)
@@ -271,6 +270,11 @@ def _means(rows: NDArray[Any], members: list[list[int]]) -> NDArray[np.float64]:
     means = np.array([rows[m].mean(axis=0, dtype=np.float64) - overall for m in members])
     counts = np.array([len(m) for m in members], np.float64)[:, None]
     return np.asarray(means * counts / (counts + 5.0), np.float64)
+
+
+def _scatter(rows: NDArray[Any]) -> float:
+    """Return the root mean square distance of the rows from their mean."""
+    return float(np.sqrt(rows.var(axis=0, dtype=np.float64).sum()))
 
 
 def _indicator(lists: list[list[str]], at_most: int = 64) -> Floats:
@@ -293,8 +297,7 @@ def _agreement(field: Field, columns: Columns, sample: Sample) -> float:
     """Return what a field weighs: how much it agrees between neighbours beyond chance, times how often it is known."""
     block = field.block(columns, sample.keys)
     known = np.abs(block).max(axis=1) > 1e-6
-    strangers = np.roll(np.arange(len(block)), len(block) // 2 + 1)
-    by_chance = _mean_similarity(block, known, strangers[:, None])
+    by_chance = _mean_of_pairs(block[known])
     if by_chance >= 1.0 - 1e-3:
         return 0.0
     gains = [
@@ -306,6 +309,12 @@ def _agreement(field: Field, columns: Columns, sample: Sample) -> float:
     # A field that the looks and titles say nothing of (a sale flag) keeps a small say through its coverage alone.
     found = max(0.02, float(np.mean(gains)) if gains else 0.0)
     return (EXPECTED.get(field.name, 0.0) + found) * float(known.mean())
+
+
+def _mean_of_pairs(rows: Floats) -> float:
+    """Return the mean similarity of all pairs of different rows of length 1; 1 if there are none."""
+    count, total = len(rows), rows.sum(axis=0, dtype=np.float64)
+    return float((total @ total - count) / (count * (count - 1))) if count > 1 else 1.0
 
 
 def _mean_similarity(block: Floats, known: NDArray[np.bool_], others: NDArray[np.int64]) -> float:

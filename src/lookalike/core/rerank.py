@@ -51,7 +51,7 @@ def _rating(context: Context, keys: Keys) -> Scores:
 
 def _conversion(context: Context, keys: Keys) -> Scores:
     # 0.1 is an outstanding rate in retail; the square root spreads the usual 1 to 4 % apart.
-    return np.sqrt(np.clip(context.columns.numbers("conversion_rate", keys) / 0.1, 0.0, 1.0))
+    return np.sqrt(np.clip(context.columns.numbers("conversion_rate", keys), 0.0, 0.1) / 0.1)
 
 
 def _freshness(context: Context, keys: Keys) -> Scores:

@@ -79,10 +79,11 @@ def test_uncalibrated_changes_nothing_and_shapes_are_kept() -> None:
 # --- weights of spaces ----------------------------------------------------------------------------------------------
 
 
+a_weight = st.one_of(st.just(0.0), st.floats(1e-6, 1e6))
+
+
 @examples(100)
-@given(
-    st.sets(st.sampled_from(SPACES), min_size=1), st.dictionaries(st.sampled_from(SPACES), st.floats(0, 1e6))
-)
+@given(st.sets(st.sampled_from(SPACES), min_size=1), st.dictionaries(st.sampled_from(SPACES), a_weight))
 def test_shares_are_positive_and_add_up_to_one(spaces: set[str], weights: dict[str, float]) -> None:
     if not any(weights.get(space, 0.0) for space in spaces):
         with pytest.raises(QueryError, match="leave nothing to search"):
@@ -90,7 +91,7 @@ def test_shares_are_positive_and_add_up_to_one(spaces: set[str], weights: dict[s
         return
     shares = space_weights(sorted(spaces), weights)
     assert sum(shares.values()) == pytest.approx(1.0)
-    assert shares.keys() == {space for space in spaces if weights.get(space, 0.0) / sum(weights.values()) > 0}
+    assert shares.keys() == {space for space in spaces if weights.get(space, 0.0) > 0}
 
 
 def test_default_shares_keep_their_proportions() -> None:

@@ -237,11 +237,12 @@ def contents_of(catalog: Catalog) -> str:
 @pytest.mark.parametrize("after", [0, 1, 5])
 def test_a_run_that_broke_down_is_resumed_by_running_it_again(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK_IMAGES", 8)
+    monkeypatch.setattr(module, "RECORDS_A_WRITE", 8)
     whole, broken = Run(), Run()
     whole(some_rows(60))
     with pytest.raises(MemoryError):
         broken(some_rows(60), _Failing(after))
-    assert broken.catalog.count() == max(0, after) * 8
+    assert broken.catalog.count() == after * 8
     report = broken(some_rows(60))
     assert report.unchanged == broken.catalog.count() - report.new
     assert contents_of(broken.catalog) == contents_of(whole.catalog)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from time import perf_counter
 
 from lookalike.core.errors import LookalikeError
@@ -35,6 +35,7 @@ from lookalike.core.types import (
     content_hash,
 )
 from lookalike.engine.ahead import ahead
+from lookalike.engine.garbage import frozen_heap
 from lookalike.engine.seen import SeenIds
 from lookalike.engine.work import Work, parts, signature_of
 
@@ -42,6 +43,9 @@ CHUNK_ROWS = 256
 CHUNK_IMAGES = 64
 """Decoded pictures of a chunk are in memory together: 50 MB at 512 x 512 pixels."""
 CHUNKS_AHEAD = 2
+PRODUCTS_A_TASK = 8
+RECORDS_A_WRITE = 256
+"""Each write is a transaction, and searches see whole writes."""
 
 ReadRow = Callable[[Row], tuple[Product | None, list[Problem]]]
 """Reads one row into a product, with everything about it that could not be kept."""
@@ -101,20 +105,30 @@ class Ingest:
         """Bring in the whole source; `progress` is called with the number of rows dealt with so far."""
         started = perf_counter()
         done = 0
-        with ThreadPoolExecutor(self._workers, "decode") as pool, ThreadPoolExecutor(1, "write") as writer:
+        with (
+            frozen_heap(),
+            ThreadPoolExecutor(self._workers, "decode") as pool,
+            ThreadPoolExecutor(1, "write") as writer,
+        ):
             writing: Future[int] | None = None
+            records: list[Record] = []
             for works in ahead(self._prepared(source, read_row, pool), CHUNKS_AHEAD):
-                records = self._encoded(works)
-                if writing is not None:
-                    writing.result()
-                writing = writer.submit(self._catalog.write, records) if records else None
+                records += self._encoded(works)
+                if len(records) >= RECORDS_A_WRITE:
+                    writing = self._write(writer, records, writing)
+                    records = []
                 done += len(works)
                 progress(done + self._count["failed"])
-            if writing is not None:
-                writing.result()
+            self._write(writer, records, writing).result()
         encoded = {space: self._count[space] for space in self._fingerprints}
         counts = {name: self._count[name] for name in _COUNTED}
         return IngestReport(**counts, encoded=encoded, took_s=perf_counter() - started)
+
+    def _write(self, writer: Executor, records: list[Record], last: Future[int] | None) -> Future[int]:
+        """Hand records over once the last ones are written: at most one write waits, and its error is raised here."""
+        if last is not None:
+            last.result()
+        return writer.submit(self._catalog.write, records)
 
     # --- ahead: read, fetch, decode ---------------------------------------------------------------------------------
 
@@ -125,8 +139,11 @@ class Ingest:
             self._fetch(works)
             self._plan(works)
             for part in parts(works, CHUNK_IMAGES):
-                for work, decoded in zip(part, pool.map(self._decode, part), strict=True):
-                    self._book(work, decoded)
+                # A few products per task: handing over each one alone would cost as much as decoding a thumbnail.
+                tasks = [part[at : at + PRODUCTS_A_TASK] for at in range(0, len(part), PRODUCTS_A_TASK)]
+                decoded = chain.from_iterable(pool.map(self._decode_all, tasks))
+                for work, pictures in zip(part, decoded, strict=True):
+                    self._book(work, pictures)
                 yield part
 
     def _read(self, chunk: Sequence[Row | BadRow], read_row: ReadRow) -> list[Work]:
@@ -168,8 +185,9 @@ class Ingest:
             if isinstance(data, Exception):
                 self._image_problem(work, image.ref, data)
         for work in works:
-            images = tuple(got.get(i.ref, i) if i.content_hash is None else i for i in work.product.images)
-            work.product = replace(work.product, images=images)
+            if any(image.ref in got for image in work.product.images):
+                images = [got.get(i.ref, i) if i.content_hash is None else i for i in work.product.images]
+                work.product = replace(work.product, images=tuple(images))
             work.settle()
 
     def _plan(self, works: Sequence[Work]) -> None:
@@ -179,8 +197,11 @@ class Ingest:
         for work in touched:
             work.plan(embedded.get(work.product.id, frozenset()))
 
-    def _decode(self, work: Work) -> Decoded:
+    def _decode_all(self, works: Sequence[Work]) -> list[Decoded]:
         """Decode the pictures that need encoding, and make their thumbnails; runs in the pool."""
+        return [self._decode(work) for work in works]
+
+    def _decode(self, work: Work) -> Decoded:
         missing = {digest for space, digest in work.missing if space == IMAGE}
         decoded: dict[str, tuple[Pixels, bytes] | LookalikeError] = {}
         for image in work.product.images:
@@ -201,19 +222,16 @@ class Ingest:
         return data
 
     def _book(self, work: Work, decoded: Decoded) -> None:
+        failed = {digest: error for digest, error in decoded.items() if isinstance(error, LookalikeError)}
         for image in work.product.images:
-            outcome = decoded.get(image.content_hash or "")
-            if isinstance(outcome, LookalikeError):
-                self._image_problem(work, image.ref, outcome)
+            if image.content_hash in failed:
+                self._image_problem(work, image.ref, failed[image.content_hash])
+        work.missing = [content for content in work.missing if content[1] not in failed]
         for digest, outcome in decoded.items():
-            if isinstance(outcome, LookalikeError):
-                work.missing.remove((IMAGE, digest))
-            else:
+            if not isinstance(outcome, LookalikeError):
                 work.pixels[digest] = outcome[0]
                 work.thumbnails.append(Thumbnail(digest, outcome[1]))
-        # The undecoded bytes have served; a chunk that waits should hold only what is still needed.
-        images = tuple(replace(image, data=None) for image in work.product.images)
-        work.product = replace(work.product, images=images)
+        work.strip_images(failed.keys())
 
     # --- encode -----------------------------------------------------------------------------------------------------
 
@@ -246,7 +264,7 @@ class Ingest:
 
     def _image_problem(self, work: Work, ref: str, error: Exception) -> None:
         self._count["failed_images"] += 1
-        work.drop_image(ref)
+        work.failed_images += 1
         hint = error.hint if isinstance(error, LookalikeError) else ""
         reason = f"{ref}: {error}"
         self._report(Problem(work.number, work.place, work.product.id, "images", reason, hint, fatal=False))

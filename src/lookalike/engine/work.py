@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lookalike.core.types import (
@@ -46,16 +46,11 @@ class Work:
 
     def recall_images(self) -> None:
         """Take over the content hashes of URLs the catalogue has fetched before: an unchanged URL is not fetched again."""
-        held = {image.ref: image.content_hash for image in self.known.images} if self.known else {}
-        self.product = replace(
-            self.product,
-            images=tuple(
-                replace(image, content_hash=held.get(image.ref))
-                if image.content_hash is None and is_url(image.ref)
-                else image
-                for image in self.product.images
-            ),
-        )
+        if self.known is None or not any(is_url(image.ref) for image in self.product.images):
+            return
+        held = {image.ref: image.content_hash for image in self.known.images if is_url(image.ref)}
+        images = [ImageRef(i.ref, i.content_hash or held.get(i.ref), i.data) for i in self.product.images]
+        self.product = replace(self.product, images=tuple(images))
 
     def settle(self) -> None:
         """Fix the hash of everything the source says of the product, once all its pictures have hashes."""
@@ -78,22 +73,17 @@ class Work:
         wanted = ((space, digest) for space, hashes in contents(self.product).items() for digest in hashes)
         self.missing = [content for content in wanted if content not in embedded]
 
-    def drop_image(self, ref: str) -> None:
-        """Keep a picture that could not be used by its reference alone."""
-        self.failed_images += 1
-        images = tuple(ImageRef(i.ref) if i.ref == ref else i for i in self.product.images)
-        self.product = replace(self.product, images=images)
+    def strip_images(self, failed: Collection[str | None]) -> None:
+        """Let go of the undecoded bytes, and of the hashes of pictures that could not be used."""
+        images = [
+            ImageRef(i.ref, None if i.content_hash in failed else i.content_hash) for i in self.product.images
+        ]
+        self.product = replace(self.product, images=tuple(images))
 
     def record(self, embeddings: Sequence[Embedding], signature: str) -> Record:
         """Return what to write; a product with a failed picture is marked so that the next run looks at it again."""
-        images = tuple(ImageRef(i.ref, i.content_hash) for i in self.product.images)
-        return Record(
-            replace(self.product, images=images),
-            self.source_hash,
-            "" if self.failed_images else signature,
-            tuple(embeddings),
-            tuple(self.thumbnails),
-        )
+        embedded = "" if self.failed_images else signature
+        return Record(self.product, self.source_hash, embedded, tuple(embeddings), tuple(self.thumbnails))
 
 
 def is_url(ref: str) -> bool:

@@ -1,0 +1,90 @@
+"""The contract of the `Cache` port, and what the one in this process promises beyond it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookalike.adapters.cache_memory import MemoryCache
+from lookalike.core.ports import Cache
+from strategies import examples
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return MemoryCache()
+
+
+def test_it_returns_what_was_set_last_or_nothing(cache: Cache) -> None:
+    assert cache.get("a") is None
+    cache.set("a", b"one")
+    cache.set("b", b"")
+    assert cache.get("a") == b"one" and cache.get("b") == b""
+    cache.set("a", bytes(range(256)))
+    assert cache.get("a") == bytes(range(256))
+    cache.set("日本 🧦:\0", b"any key")
+    assert cache.get("日本 🧦:\0") == b"any key"
+
+
+def test_threads_may_use_it_together(cache: Cache) -> None:
+    def use(thread: int) -> None:
+        for turn in range(400):
+            key = f"{(thread + turn) % 7}"
+            held = cache.get(key)
+            assert held is None or held == key.encode() * 50
+            cache.set(key, key.encode() * 50)
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(use, number) for number in range(4)]:
+            done.result()
+
+
+# --- in memory ------------------------------------------------------------------------------------------------------
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    cache = MemoryCache(max_bytes=30)
+    for key in "abc":
+        cache.set(key, b"x" * 10)
+    assert cache.get("a")  # used, so "b" is the oldest now
+    cache.set("d", b"x" * 10)
+    assert [cache.get(key) is not None for key in "abcd"] == [True, False, True, True]
+    cache.set("a", b"y" * 10)  # writing is using
+    cache.set("e", b"x" * 10)
+    assert [cache.get(key) is not None for key in "acde"] == [True, False, True, True]
+
+
+def test_a_value_larger_than_the_cache_is_not_kept_and_leaves_no_older_one_behind() -> None:
+    cache = MemoryCache(max_bytes=10)
+    cache.set("a", b"x" * 10)
+    cache.set("b", b"x" * 11)
+    assert cache.get("b") is None and cache.get("a") == b"x" * 10
+    cache.set("a", b"y" * 11)
+    assert cache.get("a") is None
+    cache.set("c", b"z" * 10)
+    assert cache.get("c") == b"z" * 10
+
+
+@examples(80)
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 25), st.booleans())), st.integers(0, 40))
+def test_it_holds_the_most_recently_used_values_that_fit(
+    uses: list[tuple[str, int, bool]], max_bytes: int
+) -> None:
+    cache = MemoryCache(max_bytes)
+    order: dict[str, bytes] = {}  # oldest use first
+    for key, size, writing in uses:
+        if writing:
+            order.pop(key, None)
+            cache.set(key, b"v" * size)
+            if size <= max_bytes:
+                order[key] = b"v" * size
+            while sum(map(len, order.values())) > max_bytes:
+                order.pop(next(iter(order)))
+        else:
+            assert cache.get(key) == order.get(key)
+            if key in order:
+                order[key] = order.pop(key)
+    assert {key: cache.get(key) for key in "abcdef" if cache.get(key) is not None} == order

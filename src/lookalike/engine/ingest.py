@@ -43,7 +43,6 @@ CHUNK_ROWS = 256
 CHUNK_IMAGES = 64
 """Decoded pictures of a chunk are in memory together: 50 MB at 512 x 512 pixels."""
 CHUNKS_AHEAD = 2
-PRODUCTS_A_TASK = 8
 RECORDS_A_WRITE = 256
 """Each write is a transaction, and searches see whole writes."""
 
@@ -139,8 +138,9 @@ class Ingest:
             self._fetch(works)
             self._plan(works)
             for part in parts(works, CHUNK_IMAGES):
-                # A few products per task: handing over each one alone would cost as much as decoding a thumbnail.
-                tasks = [part[at : at + PRODUCTS_A_TASK] for at in range(0, len(part), PRODUCTS_A_TASK)]
+                # One task per thread: handing over each product alone would cost as much as decoding a thumbnail.
+                share = -(-len(part) // self._workers)
+                tasks = [part[at : at + share] for at in range(0, len(part), share)]
                 decoded = chain.from_iterable(pool.map(self._decode_all, tasks))
                 for work, pictures in zip(part, decoded, strict=True):
                     self._book(work, pictures)

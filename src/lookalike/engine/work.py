@@ -21,6 +21,10 @@ from lookalike.core.types import (
 )
 
 
+WORTH_KEEPING_BYTES = 16_000
+"""Up to so many bytes, holding a picture until its product is written costs less than making a product without it."""
+
+
 @dataclass(slots=True)
 class Work:
     """`missing` are the contents, by (space, hash), without an embedding; `pixels` those of them that are decoded pictures.
@@ -74,7 +78,9 @@ class Work:
         self.missing = [content for content in wanted if content not in embedded]
 
     def strip_images(self, failed: Collection[str | None]) -> None:
-        """Let go of the undecoded bytes, and of the hashes of pictures that could not be used."""
+        """Let go of large undecoded bytes, and of the hashes of pictures that could not be used."""
+        if not failed and all(len(i.data or b"") <= WORTH_KEEPING_BYTES for i in self.product.images):
+            return
         images = [
             ImageRef(i.ref, None if i.content_hash in failed else i.content_hash) for i in self.product.images
         ]

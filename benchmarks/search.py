@@ -155,8 +155,10 @@ class Bench:
         relevance = fuse([self.in_float64(probe, keys) for probe in asked.probes], query.mode)
         found = self.shop.search(**question, k=K)
         best = np.sort(relevance)[::-1][: len(found.hits)]
+        held = self.shop._catalog.keys([hit.product.id for hit in found.hits])
+        ours = relevance[np.searchsorted(keys, list(held.values()))]
         # float32 and float64 may order equals differently; a millionth is far below what any rank means.
-        return float(np.mean([hit.score >= best[-1] - 1e-6 for hit in found.hits])) if len(best) else 1.0
+        return float(np.mean(ours >= best[-1] - 1e-6)) if len(best) else 1.0
 
     def in_float64(self, probe: Probe, keys: np.ndarray) -> Signal:
         held, vectors = self.live.spaces[probe.space].get(keys)

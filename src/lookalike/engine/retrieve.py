@@ -20,6 +20,19 @@ WIDEST_POOL = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Among:
+    """Which products may be found; `restricted` says whether those are fewer than the indexes hold."""
+
+    allowed: Allowed
+    restricted: bool
+
+    @property
+    def mask(self) -> Allowed | None:
+        """What to tell an index, which is faster without a mask."""
+        return self.allowed if self.restricted else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pool:
     """The best products, best first: keys int64 [n], relevance float64 [n], signals over the same n.
 
@@ -37,32 +50,31 @@ def retrieve(
     spaces: Mapping[str, VectorIndex],
     probes: Sequence[Probe],
     mode: Mode,
-    allowed: Allowed | None,
     count: int,
+    among: Among,
 ) -> Pool:
-    """Return the `count` products of highest fused relevance among the allowed ones (all of the index when None).
+    """Return the `count` products of highest fused relevance.
 
     Each probe that attracts brings a pool of its nearest; the union is scored exactly in every space. If some product
     outside the pools could still be among the best (`fusion.ceiling`), all allowed products are scored when they are few
     enough for that, and the pools are widened otherwise.
     """
     exact = all(spaces[probe.space].exact for probe in probes)
-    width, escalated = max(2 * count, 64), False
-    if len(probes) == 1 and len(probes[0].vectors) == 1:
-        width = count  # one list is its own ranking
+    alone = len(probes) == 1 and len(probes[0].vectors) == 1
+    width = count if alone else max(2 * count, 64)  # one list is its own ranking
+    plan = "exact" if exact else "ann"
     while True:
-        keys, bounds = _pools(spaces, probes, allowed, width)
+        keys, bounds = _pools(spaces, probes, among.mask, width)
         pool = _scored(spaces, probes, mode, keys, count)
-        bound = ceiling(bounds, mode) if bounds else -np.inf
-        plan = "escalated" if escalated and not exact else "exact" if exact else "ann"
         last = pool.relevance[-1] if len(pool.keys) == count else -np.inf
-        if not bounds or last >= bound:
-            return replace(pool, plan=plan, complete=not bounds and len(keys) <= count)
-        if allowed is not None and allowed.count <= SCORE_ALL:
-            return _scored_all(spaces, probes, mode, np.flatnonzero(allowed.mask), count)
+        if not bounds or last >= ceiling(bounds, mode):
+            return replace(pool, plan=plan, complete=not bounds and pool.complete)
+        if among.allowed.count <= SCORE_ALL:
+            return _scored(spaces, probes, mode, np.flatnonzero(among.allowed.mask), count)
         if width >= WIDEST_POOL:
-            return replace(pool, plan="escalated")
-        width, escalated = width * 8, True
+            return replace(pool, plan="escalated", complete=False)
+        width *= 8
+        plan = "exact" if exact else "escalated"
 
 
 def _pools(
@@ -92,22 +104,17 @@ def _signal(probe: Probe, similarities: Similarities) -> Signal:
 def _scored(
     spaces: Mapping[str, VectorIndex], probes: Sequence[Probe], mode: Mode, keys: Keys, count: int
 ) -> Pool:
-    """Score products in every space and keep the best; equal ones by smaller key."""
+    """Score products in every space and keep the best; equal ones by smaller key.
+
+    A product that no positive part can be compared with is no answer.
+    """
     signals = [_signal(p, _best(spaces[p.space].similarities(p.vectors, keys))) for p in probes]
-    relevance = fuse(signals, mode) if len(keys) else np.zeros(0)
-    order = _top(relevance, keys, count)
+    comparable = ~np.all([np.isnan(s.similarities) for s in signals if s.part_weight > 0], axis=0)
+    relevance = np.where(comparable, fuse(signals, mode), -np.inf) if len(keys) else np.zeros(0)
+    found = int(np.count_nonzero(comparable))
+    order = _top(relevance, keys, min(count, found))
     kept = tuple(replace(signal, similarities=signal.similarities[order]) for signal in signals)
-    return Pool(keys[order], relevance[order], kept, "exact", complete=False)
-
-
-def _scored_all(
-    spaces: Mapping[str, VectorIndex], probes: Sequence[Probe], mode: Mode, keys: Keys, count: int
-) -> Pool:
-    known = np.zeros(len(keys), bool)
-    for probe in probes:
-        if probe.part_weight > 0:
-            known |= ~np.isnan(_best(spaces[probe.space].similarities(probe.vectors, keys)))
-    return replace(_scored(spaces, probes, mode, keys[known], count), complete=int(known.sum()) <= count)
+    return Pool(keys[order], relevance[order], kept, "exact", complete=found <= count)
 
 
 def _best(similarities: Similarities) -> Similarities:
@@ -116,7 +123,7 @@ def _best(similarities: Similarities) -> Similarities:
 
 
 def _top(relevance: NDArray[np.float64], keys: Keys, count: int) -> NDArray[np.int64]:
-    if len(keys) > 4 * count + 64:
+    if count and len(keys) > 4 * count + 64:
         cut = np.partition(relevance, len(keys) - count)[len(keys) - count]
         rows = np.flatnonzero(relevance >= cut)
         return np.asarray(rows[np.lexsort((keys[rows], -relevance[rows]))][:count])

@@ -21,7 +21,7 @@ from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Allowed, Keys, Produc
 from lookalike.engine import cursor
 from lookalike.engine.indexing import LiveIndex, one_each
 from lookalike.engine.probes import Asked, Probe, ProbeMaker
-from lookalike.engine.retrieve import Pool, browse, retrieve
+from lookalike.engine.retrieve import Among, Pool, browse, retrieve
 
 Scores = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -90,9 +90,9 @@ class Searcher:
         facets = columns.facets(query.facets, matched)
         allowed = _without(columns, matched, asked.itself, seen, group=query.group)
         clock.lap("allow")
-        # Without any restriction the indexes need no mask: they hold findable products only.
-        unrestricted = where is None and allowed is matched
-        ranked = self._ranked(query, asked.probes, allowed, unrestricted=unrestricted)
+        # The indexes hold findable products only: without a filter and anything taken out they need no mask.
+        among = Among(allowed, restricted=where is not None or allowed is not matched)
+        ranked = self._ranked(query, asked.probes, among)
         clock.lap("rank")
         page = self._diversified(query, where, ranked)[: query.k]
         clock.lap("diversify")
@@ -111,19 +111,16 @@ class Searcher:
             snapshot=f"seq-{self._live.seq}",
         )
 
-    def _ranked(
-        self, query: Query, probes: Sequence[Probe], allowed: Allowed, *, unrestricted: bool
-    ) -> _Ranked:
+    def _ranked(self, query: Query, probes: Sequence[Probe], among: Among) -> _Ranked:
         """Retrieve a window of the most relevant and reorder it; widen it until grouping leaves a full page."""
         weights = profile(query.rerank)
         plain = not (weights or query.diversity or query.group or query.max_per_category)
         window = query.k if plain else max(LEAST_WINDOW, 2 * query.k)
         while True:
             if probes:
-                mask = None if unrestricted else allowed
-                pool = retrieve(self._live.spaces, probes, query.mode, mask, window)
+                pool = retrieve(self._live.spaces, probes, query.mode, window, among)
             else:
-                pool = browse(allowed, allowed.count if weights else window)
+                pool = browse(among.allowed, among.allowed.count if weights else window)
             context = Context(self._live.columns, self._now_s())
             signals = rank_signals(weights, context, pool.keys)
             scores = pool.relevance + sum((weights[name] * signals[name] for name in weights), np.zeros(1))
@@ -131,7 +128,7 @@ class Searcher:
             if query.group:
                 families = self._live.columns.codes("family", pool.keys[order])
                 order = order[first_of_each([int(family) or None for family in families])]
-            if len(order) >= query.k or pool.complete or window >= allowed.count:
+            if len(order) >= query.k or pool.complete or window >= among.allowed.count:
                 return _Ranked(pool, order, scores, signals)
             window *= 4
 

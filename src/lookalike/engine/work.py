@@ -20,7 +20,6 @@ from lookalike.core.types import (
     contents,
 )
 
-
 WORTH_KEEPING_BYTES = 16_000
 """Up to so many bytes, holding a picture until its product is written costs less than making a product without it."""
 

@@ -1,0 +1,82 @@
+"""Write the measured tables of the README from the newest lines in results/.
+
+    python benchmarks/tables.py
+
+A table stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from record import RESULTS
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def newest(name: str, key: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return the newest line of a benchmark for each value of `key` ("" without one)."""
+    lines = [json.loads(line) for line in (RESULTS / f"{name}.jsonl").read_text().splitlines()]
+    return {str(line[key]) if key else "": line for line in lines}
+
+
+def first_screen() -> str:
+    ingest, kinds = newest("ingest", "source")["fashion.parquet"], newest("search", "kind")
+    against = newest("search_against_scan")[""]
+    rows = [
+        (
+            f"{ingest['rows']:,} fashion products, {ingest['cores']} cores of an {ingest['cpu']}, commit {ingest['commit']}",
+            "",
+        ),
+        (
+            "indexing, Parquet to searchable",
+            f"{ingest['rows_per_s']:,.0f} products/s, {ingest['peak_mb']:,.0f} MB at most",
+        ),
+        *((f"{words}, p50 / p99", _times(kinds[kind])) for words, kind in SHOWN),
+        (
+            "recall@10 of every kind of query, against brute force in float64",
+            f"{min(k['recall'] for k in kinds.values()):.3f}",
+        ),
+        (
+            "a vector query through everything / a bare FAISS scan",
+            f"{against['ratios']['FAISS flat float32']:.1f} ×",
+        ),
+    ]
+    head, *body = rows
+    return "\n".join([f"| {head[0]} | |", "|---|---|", *(f"| {name} | {value} |" for name, value in body)])
+
+
+SHOWN = (
+    ("photo query", "image"),
+    ("phrase query", "text"),
+    ("photo and phrase", "image + text"),
+    ("similar to a product (image, title, attributes)", "like"),
+    ("under a filter that keeps 1 %", "vector, filter ~1 %"),
+)
+
+
+def _times(line: dict[str, Any]) -> str:
+    return f"{line['p50_ms']:.1f} / {line['p99_ms']:.1f} ms"
+
+
+def all_kinds() -> str:
+    rows = ["| query | p50 | p95 | p99 | recall@10 |", "|---|---|---|---|---|"]
+    for kind, line in newest("search", "kind").items():
+        times = " | ".join(f"{line[f'{p}_ms']:.1f} ms" for p in ("p50", "p95", "p99"))
+        rows.append(f"| {kind} | {times} | {line['recall']:.4f} |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    text = README.read_text(encoding="utf-8")
+    for name, table in (("measured", first_screen()), ("queries", all_kinds())):
+        mark = re.compile(f"(<!-- begin {name} -->).*?(<!-- end {name} -->)", re.DOTALL)
+        text = mark.sub(lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text)
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,13 @@ from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Record
 from lookalike.engine import retrieve
 from lookalike.engine.search import SearchLimits
 
-FILTERS = (None, "price < 20", 'color = "red"', 'brand in ("Aro", "Dune") and not category prefix "Men"', "price < 0")
+FILTERS = (
+    None,
+    "price < 20",
+    'color = "red"',
+    'brand in ("Aro", "Dune") and not category prefix "Men"',
+    "price < 0",
+)
 
 
 @pytest.fixture(scope="module", params=[MemoryIndex, ExactIndex], ids=["memory", "exact"])
@@ -78,7 +84,9 @@ def brute_force(shop: MadeShop, query: Query) -> dict[str, float]:
             products = held.astype(np.float64) @ probe.vectors.astype(np.float64).T
             similarities.append(products.max() if len(held) else np.nan)
         column = np.array(similarities)
-        signals.append(Signal(probe.part, probe.part_weight, probe.space, probe.weight, probe.calibration, column))
+        signals.append(
+            Signal(probe.part, probe.part_weight, probe.space, probe.weight, probe.calibration, column)
+        )
     positive = [s.similarities for s in signals if s.part_weight > 0]
     known = ~np.isnan(np.array(positive)).all(axis=0) if candidates else np.zeros(0, bool)
     relevance = fuse(signals, query.mode) if candidates else np.zeros(0)
@@ -89,7 +97,9 @@ def brute_force(shop: MadeShop, query: Query) -> dict[str, float]:
 @pytest.mark.parametrize("mode", ["mix", "any", "all"])
 @pytest.mark.parametrize("where", FILTERS)
 @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS.keys())
-def test_the_best_are_found_exactly(shop: MadeShop, parts: tuple[Part, ...], where: str | None, mode: Any) -> None:
+def test_the_best_are_found_exactly(
+    shop: MadeShop, parts: tuple[Part, ...], where: str | None, mode: Any
+) -> None:
     query = Query(parts, where=parse(where) if where else None, mode=mode, k=10)
     truth = brute_force(shop, query)
     result = shop.searcher.search_many([query])[0]
@@ -103,7 +113,9 @@ def test_the_best_are_found_exactly(shop: MadeShop, parts: tuple[Part, ...], whe
 
 
 @pytest.mark.parametrize("where", FILTERS)
-def test_every_hit_satisfies_the_filter_and_matched_counts_them_all(shop: MadeShop, where: str | None) -> None:
+def test_every_hit_satisfies_the_filter_and_matched_counts_them_all(
+    shop: MadeShop, where: str | None
+) -> None:
     tree = parse(where) if where else None
     result = ask(shop, parts=PARTS["like"], where=tree, k=1000)
     expected = {p.id for p in shop.products.values() if p.active and (tree is None or matches(tree, p))}
@@ -111,7 +123,9 @@ def test_every_hit_satisfies_the_filter_and_matched_counts_them_all(shop: MadeSh
     assert {hit.product.id for hit in result.hits} <= expected - {"P0005"}
 
 
-@pytest.mark.parametrize("options", [{}, {"rerank": "balanced"}, {"group": True}, {"diversity": 0.4}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"rerank": "balanced"}, {"group": True}, {"diversity": 0.4}], ids=str
+)
 def test_pages_never_repeat_or_skip(shop: MadeShop, options: dict[str, Any]) -> None:
     query = Query(PARTS["image and text"], k=17, where=parse("price < 60"), **options)
     whole = brute_force(shop, query)
@@ -169,7 +183,9 @@ def test_grouping_fills_the_page_however_families_cluster() -> None:
     records = made_records(300)
     # One family holds the hundred nearest products: a pool of a few dozen would see nothing else.
     together = [
-        Record(replace(r.product, family="F" if i < 200 else f"G{i}"), r.source_hash, r.embedded, r.embeddings)
+        Record(
+            replace(r.product, family="F" if i < 200 else f"G{i}"), r.source_hash, r.embedded, r.embeddings
+        )
         for i, r in enumerate(records)
     ]
     shop = MadeShop(together, ExactIndex)
@@ -247,7 +263,9 @@ def test_a_batch_is_encoded_once_and_answers_like_single_queries(shop: MadeShop)
     batch = shop.searcher.search_many(queries)
     assert shop.encoder.calls == [3]
     singles = [shop.searcher.search_many([query])[0] for query in queries]
-    assert [[h.product.id for h in r.hits] for r in batch] == [[h.product.id for h in r.hits] for r in singles]
+    assert [[h.product.id for h in r.hits] for r in batch] == [
+        [h.product.id for h in r.hits] for r in singles
+    ]
 
 
 def test_the_index_follows_the_catalogue() -> None:
@@ -295,6 +313,25 @@ def test_what_cannot_be_asked_is_refused_with_a_remedy(
     with pytest.raises(error, match=says) as caught:
         ask(shop, **query)
     assert getattr(caught.value, "hint", "")
+
+
+def test_a_space_without_vectors_takes_no_weight_and_a_part_without_any_is_named() -> None:
+    records = [
+        replace(
+            r,
+            product=replace(r.product, description=""),
+            embeddings=tuple(e for e in r.embeddings if e.space == TITLE),
+        )
+        for r in made_records(40)
+    ]
+    shop = MadeShop(records, ExactIndex)
+    result = ask(shop, parts=(TextPart("red thing"),))
+    assert {term.name for hit in result.hits for term in hit.because} == {TITLE}
+    assert result.hits[0].because[0].weight == 1.0
+    assert not result.notes
+    lost = ask(shop, parts=(ImagePart(some_pixels(1)),))
+    assert lost.hits == ()
+    assert "no product has an image" in lost.notes[0]
 
 
 def test_an_empty_shop_answers_with_nothing() -> None:

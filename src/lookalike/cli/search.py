@@ -15,7 +15,8 @@ from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
-    from lookalike.core.query import Because, SearchResult
+    from lookalike.core.query import SearchResult
+    from lookalike.core.types import Product
     from lookalike.questions import Question
 
 
@@ -138,37 +139,54 @@ def _weight(text: str) -> tuple[str, float]:
 
 
 def print_result(console: Console, result: SearchResult, *, explain: bool) -> None:
-    """Print hits as a table, then facets, and how the answer was found."""
-    table = Table(box=None, header_style="bold", padding=(0, 1))
-    for heading in ("", "id", "title", "price", "category", "score"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=heading != "title", max_width=44)
-    for rank, hit in enumerate(result.hits, 1):
-        product = hit.product
-        price = "" if product.price is None else f"{product.price:,.2f} {product.currency or ''}".strip()
-        category = product.categories[0] if product.categories else ""
-        cells = (product.id, product.title, price, category)
-        table.add_row(str(rank), *(escape(cell) for cell in cells), f"{hit.score:.3f}")
-        if explain:
-            for term in hit.because:
-                table.add_row(
-                    "", "", f"[dim]{escape(_term(term))}[/]", "", "", f"[dim]{term.contribution:+.3f}[/]"
-                )
-    console.print(table)
+    """Print hits, then facets, and how the answer was found."""
+    if explain:
+        _print_explained(console, result)
+    else:
+        console.print(_table(result))
     for name, values in result.facets.items():
         counted = ", ".join(f"{value.value} ({value.count:,})" for value in values[:12])
         console.print(f"[bold]{escape(name)}[/]: {escape(counted)}", soft_wrap=True)
     for note in result.notes:
-        console.print(f"[yellow]{escape(note)}[/]")
+        console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
     took = ", ".join(f"{stage} {ms:.1f}" for stage, ms in result.took_ms.items())
     console.print(f"[dim]{result.matched:,} matched · plan {result.plan} · ms: {took}[/]", soft_wrap=True)
     if result.cursor:
         console.print(f"[dim]next page: --cursor {result.cursor}[/]", soft_wrap=True)
 
 
-def _term(term: Because) -> str:
-    of = f" of {term.part}" if term.part else ""
-    raw = "" if term.similarity is None else f", similarity {term.similarity:.3f}"
-    return f"{term.name}{of}: {term.value:.3f} x {term.weight:.3f}{raw}"
+def _table(result: SearchResult) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    for heading in ("", "id", "title", "price", "category", "score"):
+        table.add_column(heading, overflow="ellipsis", no_wrap=heading != "title", max_width=44)
+    for rank, hit in enumerate(result.hits, 1):
+        product = hit.product
+        cells = (
+            product.id,
+            product.title,
+            _price(product),
+            product.categories[0] if product.categories else "",
+        )
+        table.add_row(str(rank), *(escape(cell) for cell in cells), f"{hit.score:.3f}")
+    return table
+
+
+def _print_explained(console: Console, result: SearchResult) -> None:
+    """Print each hit with the terms of its score, the weightiest first."""
+    for rank, hit in enumerate(result.hits, 1):
+        product = hit.product
+        console.print(
+            f"{rank:>2}  [bold]{hit.score:.3f}[/]  {escape(product.id)}  {escape(product.title)}  {_price(product)}"
+        )
+        for term in sorted(hit.because, key=lambda term: -abs(term.contribution)):
+            of = f" to {term.part}" if term.part else ""
+            raw = "" if term.similarity is None else f", similarity {term.similarity:.3f}"
+            said = f"{term.name}{of}: {term.value:.3f} x weight {term.weight:.3f}{raw}"
+            console.print(f"   [dim]{term.contribution:+.3f}  {escape(said)}[/]", soft_wrap=True)
+
+
+def _price(product: Product) -> str:
+    return "" if product.price is None else f"{product.price:,.2f} {product.currency or ''}".strip()
 
 
 def as_plain(result: SearchResult) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,10 +30,11 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """One query as probes, and the keys of the products it names, which are no answers to it."""
+    """One query as probes, the keys of the products it names, which are no answers to it, and what to tell people."""
 
     probes: list[Probe]
     itself: Keys
+    notes: tuple[str, ...] = ()
 
 
 class ProbeMaker:
@@ -61,16 +62,25 @@ class ProbeMaker:
         return [self._of_query(query, encoded, keys) for query in queries]
 
     def _of_query(self, query: Query, encoded: Mapping[int, Vectors], keys: Mapping[str, int]) -> Asked:
-        probes = []
+        probes, notes = [], []
         for number, part in enumerate(query.parts):
             vectors = self._vectors(part, encoded, keys)
+            if not any(len(self._live.spaces[space]) for space in vectors):
+                notes.append(f"{part.name} was compared with nothing: no product has {self._wanted(vectors)}")
             weights = space_weights(tuple(vectors), query.weights)
             probes += [
                 Probe(number, part.weight, space, share, vectors[space], self._calibration(part, space))
                 for space, share in weights.items()
             ]
         itself = [keys[part.id] for part in query.parts if isinstance(part, ProductPart)]
-        return Asked(probes, np.array(itself, np.int64))
+        return Asked(probes, np.array(itself, np.int64), tuple(notes))
+
+    def _wanted(self, spaces: Iterable[str]) -> str:
+        words = " or ".join(f"an {s}" if s == IMAGE else f"a {s}" for s in spaces)
+        only_texts = IMAGE not in spaces and len(self._live.spaces[IMAGE])
+        return words + (
+            f", and the encoder {self._encoder.name} cannot compare words with pictures" if only_texts else ""
+        )
 
     def _vectors(
         self, part: Part, encoded: Mapping[int, Vectors], keys: Mapping[str, int]
@@ -81,7 +91,9 @@ class ProbeMaker:
                 return {IMAGE: encoded[id(part)]}
             case TextPart():
                 spaces = (IMAGE, TITLE, DESCRIPTION) if self._encoder.aligned else (TITLE, DESCRIPTION)
-                return {space: encoded[id(part)] for space in spaces}
+                # A space that no product has vectors in would only take its share of the weight away.
+                used = [space for space in spaces if len(self._live.spaces[space])] or spaces
+                return {space: encoded[id(part)] for space in used}
             case VectorPart():
                 return {part.space: self._given(part)}
             case ProductPart():

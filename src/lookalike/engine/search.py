@@ -109,6 +109,7 @@ class Searcher:
             facets=facets,
             cursor=cursor.write(signature, np.concatenate([seen, keys])) if more else None,
             snapshot=f"seq-{self._live.seq}",
+            notes=asked.notes,
         )
 
     def _ranked(self, query: Query, probes: Sequence[Probe], among: Among) -> _Ranked:

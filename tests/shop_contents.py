@@ -27,7 +27,8 @@ def contents_of(place: str | Path) -> dict[str, object]:
             },
             "thumbnails": {digest: _digest(catalog.thumbnail(digest) or b"") for digest in sorted(hashes)},
             "artifacts": {
-                name: _digest(catalog.artifact(name) or b"") for name in ("encoder", "attributes", "calibration")
+                name: _digest(catalog.artifact(name) or b"")
+                for name in ("encoder", "attributes", "calibration")
             },
             "index": {space: len(index) for space, index in shop._live.spaces.items()},
             "live": np.flatnonzero(shop._live.columns.live).tolist(),

@@ -36,7 +36,9 @@ def test_every_good_row_lands_and_every_bad_one_is_named(
             continue
         assert entry.place in named, f"{what} is not named"
         assert all(problem.reason and problem.hint for problem in of_it), what
-        assert any(problem.fatal for problem in of_it) == (entry.expected in ("fails", "duplicate")), f"{what}: {of_it}"
+        assert any(problem.fatal for problem in of_it) == (entry.expected in ("fails", "duplicate")), (
+            f"{what}: {of_it}"
+        )
         if entry.expected == "lands-without":
             assert entry.field in [problem.field for problem in of_it], f"{what}: {of_it}"
         if entry.expected == "image-fails":

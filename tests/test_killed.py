@@ -34,7 +34,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with path.open("w") as file:
         for number in range(ROWS):
             image = Image.new("RGB", (48, 64), tuple(rng.randrange(256) for _ in range(3)))
-            ImageDraw.Draw(image).ellipse((rng.randrange(24), 8, 40, 50), fill=tuple(rng.randrange(256) for _ in range(3)))
+            ImageDraw.Draw(image).ellipse(
+                (rng.randrange(24), 8, 40, 50), fill=tuple(rng.randrange(256) for _ in range(3))
+            )
             data = io.BytesIO()
             image.save(data, "JPEG")
             raw = data.getvalue() if number % 97 else data.getvalue()[:100]

@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +26,10 @@ from lookalike.core.errors import (
     QueryError,
     SourceError,
 )
-from lookalike.core.filters import matches
 from lookalike.core.filter_text import parse
+from lookalike.core.filters import matches
+from lookalike.core.rows import Problem
+from lookalike.settings import load_settings
 
 HEAVY = ("faiss", "onnxruntime", "torch", "sqlalchemy", "fastapi", "pandas", "pyarrow", "scipy", "PIL")
 
@@ -65,6 +68,8 @@ def test_every_hit_of_a_filtered_search_satisfies_the_filter(drawn: lookalike.Sh
     assert result.hits
     assert all(matches(parse(where), hit.product) for hit in result.hits)
     assert sum(value.count for value in result.facets["color"]) <= result.matched
+    as_text = drawn.search(text="dress", where='{"field": "price", "op": "<", "value": 60}', k=50)
+    assert as_text.matched == drawn.search(text="dress", where="price < 60").matched
     as_json = {"and": [{"field": "price", "op": "<", "value": 60}, {"field": "brand", "op": "exists"}]}
     assert all((hit.product.price or 99) < 60 for hit in drawn.search(text="dress", where=as_json, k=50).hits)
 
@@ -92,7 +97,9 @@ def test_signed_parts_and_several_images(drawn: lookalike.Shop, drawn_source: Pa
 def test_a_batch_answers_in_order(drawn: lookalike.Shop) -> None:
     texts = ["red dress", "lamp", "blue mug"]
     batch = drawn.search_many([{"text": text, "k": 2} for text in texts])
-    assert [r.hits[0].product.id for r in batch] == [drawn.search(text=t, k=2).hits[0].product.id for t in texts]
+    assert [r.hits[0].product.id for r in batch] == [
+        drawn.search(text=t, k=2).hits[0].product.id for t in texts
+    ]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +119,7 @@ def test_a_batch_answers_in_order(drawn: lookalike.Shop) -> None:
         ({"text": "x", "where": "price <"}, FilterError, "price <"),
         ({"text": "x", "where": "colr = 'red'"}, FilterError, "color"),
         ({"text": "x", "where": {"field": "price"}}, FilterError, ""),
+        ({"text": "x", "where": '{"field": "price"'}, FilterError, "JSON"),
     ],
     ids=str,
 )
@@ -141,6 +149,149 @@ def test_changes_are_searchable_at_once_and_prices_embed_nothing(drawn_source: P
         assert "ok" in shop.get(["ok"])
 
 
+def test_a_product_that_cannot_be_kept_is_reported_and_the_others_land(tmp_path: Path) -> None:
+    bad = [
+        lookalike.Product("a", title="half \ud83d"),
+        lookalike.Product("\ud83d"),
+        lookalike.Product("b", price=float("nan")),
+        lookalike.Product("c", attributes={"width": 10**400}),
+    ]
+    with lookalike.open(tmp_path / "shop.db") as shop:
+        problems: list[Problem] = []
+        report = shop.upsert([*bad, lookalike.Product("good", title="red shirt")], problems.append)
+        assert (report.failed, report.new, len(problems)) == (4, 1, 4)
+        assert all("cannot be stored" in p.reason and p.hint for p in problems)
+        assert [hit.product.id for hit in shop.search(text="red shirt").hits] == ["good"]
+
+
+def test_a_run_that_fails_leaves_no_thread(
+    drawn_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("encoder")
+
+    with lookalike.open(tmp_path / "shop.db") as shop:
+        monkeypatch.setattr(type(shop._encoder), "encode_images", fail)
+        with pytest.raises(RuntimeError, match="encoder"):
+            shop.index(drawn_source)
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"parts": [{"text": "red", "weight": "much"}]},
+        {"parts": [{"text": "red", "weight": None}]},
+        {"parts": [{"space": "image", "vector": ["a"]}]},
+        {"parts": [{"space": "image", "vector": [[1, 2], [3]]}]},
+        {"k": "5"},
+        {"k": 2.5},
+        {"weights": {"title": "much"}},
+        {"weights": ["title"]},
+        {"rerank": {"popularity": "much"}},
+        {"diversity": "much"},
+        {"group": "yes"},
+        {"max_per_category": "2"},
+        {"cursor": 5},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(drawn: lookalike.Shop, question: dict[str, Any]) -> None:
+    with pytest.raises(QueryError) as caught:
+        drawn.search(**question)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("where", [5, True, [{"field": "price", "op": "<", "value": 0}], {}], ids=str)
+def test_what_is_no_filter_is_refused_not_passed_over(drawn: lookalike.Shop, where: Any) -> None:
+    with pytest.raises(FilterError, match="not a filter"):
+        drawn.search(text="red", where=where)
+
+
+def test_one_facet_needs_no_list(drawn: lookalike.Shop) -> None:
+    assert list(drawn.search(text="red", facets="brand").facets) == ["brand"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("variables", "file"),
+    [
+        ({"LOOKALIKE_SETTINGS": "missing.toml"}, None),
+        ({"LOOKALIKE_IMAGES": "{"}, None),
+        ({"LOOKALIKE_WORKERS": "none"}, None),
+        ({}, b"workers = "),
+        ({}, b"workers = '\xff'"),
+    ],
+    ids=["a file that is not there", "no JSON", "no number", "no TOML", "no UTF-8"],
+)
+def test_settings_that_cannot_be_read_are_refused(
+    variables: dict[str, str], file: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if file is not None:
+        Path("lookalike.toml").write_bytes(file)
+    with pytest.raises(InputError) as caught:
+        load_settings()
+    assert caught.value.hint
+
+
+def test_judgments_may_hold_line_separators_and_must_be_text(drawn: lookalike.Shop, tmp_path: Path) -> None:
+    judged = tmp_path / "judged.jsonl"
+    line = {"id": "q", "query": {"text": "red\u2028dress\x85"}, "relevant_where": "id exists"}
+    judged.write_text(json.dumps(line, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    evaluation = drawn.evaluate(judged)
+    assert (len(evaluation.outcomes), evaluation.problems) == (1, ())
+    judged.write_bytes(b"\xff\xfe")
+    with pytest.raises(QueryError, match="UTF-8"):
+        drawn.evaluate(judged)
+
+
+def test_opening_and_searching_load_nothing_that_evaluation_or_pages_need(tmp_path: Path) -> None:
+    with lookalike.open(tmp_path / "shop.db") as shop:
+        shop.upsert([{"id": "a", "title": "red shirt"}])
+    code = (
+        f"import lookalike, sys; lookalike.open({str(tmp_path / 'shop.db')!r}).search(text='red');"
+        "print([m for m in ('scipy', 'ir_measures', 'jinja2', 'alembic', 'pyarrow', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_was_said_of_a_column_holds_for_later_sources(tmp_path: Path) -> None:
+    rows = [{"nr": f"A{i}", "what": f"red lamp {i}", "eur": 3.5} for i in range(12)]
+    with lookalike.open(tmp_path / "shop.db") as shop:
+        shop.index(rows, columns={"id": "nr", "title": "what", "price": "eur"})
+        assert shop.index(rows).unchanged == 12
+        shop.upsert([rows[0] | {"what": "blue lamp"}])
+        assert shop.get(["A0"])["A0"].title == "blue lamp"
+        assert shop.get(["A0"])["A0"].price == 3.5
+
+
+def test_pruning_deletes_what_left_the_source_unless_rows_failed(drawn_source: Path, tmp_path: Path) -> None:
+    rows = [{"id": f"A{i}", "title": f"lamp {i}"} for i in range(30)]
+    with lookalike.open(tmp_path / "shop.db") as shop:
+        shop.index(rows)
+        assert shop.index(rows[:20]).deleted == 0
+        assert len(shop) == 30
+        assert shop.index([*rows[:20], {"title": "no id"}], prune=True).deleted == 0
+        assert shop.index(rows[:20], prune=True).deleted == 10
+        assert len(shop) == 20
+        assert shop.search(text="lamp", k=50).matched == 20
+
+
+def test_one_thing_where_a_list_belongs_is_refused(drawn: lookalike.Shop) -> None:
+    for call in (
+        lambda: drawn.delete("D1"),
+        lambda: drawn.get("D1"),
+        lambda: drawn.upsert({"id": "x"}),
+        lambda: drawn.upsert("x"),
+    ):  # type: ignore[arg-type]
+        with pytest.raises(InputError) as caught:
+            call()
+        assert "[" in caught.value.hint
+
+
 def test_a_second_handle_follows_the_first(drawn_source: Path, tmp_path: Path) -> None:
     place = tmp_path / "shop.db"
     with lookalike.open(place) as writer, lookalike.open(place) as reader:
@@ -162,7 +313,7 @@ def test_searches_go_on_while_another_thread_writes(drawn_source: Path, tmp_path
                 try:
                     result = shop.search(like=products[0].id, where="price > 0", k=20)
                     assert len({hit.product.id for hit in result.hits}) == len(result.hits)
-                except Exception as error:  # noqa: BLE001 - any is a failure
+                except Exception as error:
                     failures.append(error)
                     return
 
@@ -179,7 +330,9 @@ def test_searches_go_on_while_another_thread_writes(drawn_source: Path, tmp_path
         assert not failures
 
 
-def test_another_encoder_is_refused_with_the_command_that_mends_it(drawn_place: Path, drawn_source: Path) -> None:
+def test_another_encoder_is_refused_with_the_command_that_mends_it(
+    drawn_place: Path, drawn_source: Path
+) -> None:
     class Other(type(wiring.load_encoder())):  # type: ignore[misc]
         name = "other"
         fingerprint = "other-1"
@@ -236,9 +389,15 @@ def test_evaluating_measures_what_is_found(drawn: lookalike.Shop) -> None:
     assert len(evaluation.outcomes) == 30
 
 
-def test_postgres_serves_the_same_answers(drawn_source: Path, drawn: lookalike.Shop, postgres_url: str) -> None:
+def test_postgres_serves_the_same_answers(
+    drawn_source: Path, drawn: lookalike.Shop, postgres_url: str
+) -> None:
     with lookalike.open(postgres_url) as shop:
         shop.index(drawn_source)
-        for question in ({"text": "striped dress"}, {"like": "D00010"}, {"text": "lamp", "where": "price < 90"}):
+        for question in (
+            {"text": "striped dress"},
+            {"like": "D00010"},
+            {"text": "lamp", "where": "price < 90"},
+        ):
             ours = [(h.product.id, round(h.score, 5)) for h in shop.search(**question).hits]  # type: ignore[arg-type]
             assert ours == [(h.product.id, round(h.score, 5)) for h in drawn.search(**question).hits]  # type: ignore[arg-type]

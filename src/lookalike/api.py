@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from time import time
 from types import TracebackType
@@ -19,16 +20,16 @@ from lookalike.core.errors import EncoderMismatch, QueryError
 from lookalike.core.filter_text import parse
 from lookalike.core.filters import bind
 from lookalike.core.judgments import QueryForm, read_judgments
-from lookalike.core.ports import Catalog, Encoder, Row, Source
+from lookalike.core.ports import Catalog, Encoder, Source
 from lookalike.core.query import SearchResult
-from lookalike.core.rows import SAMPLE_ROWS, Problem, columns_of, read_row, recognise
+from lookalike.core.rows import Problem, read_row
 from lookalike.core.types import ImageRef, Product
 from lookalike.engine.encoding import CachedEncoder
-from lookalike.engine.evaluate import evaluate
 from lookalike.engine.evaluation import Evaluation, EvaluationOptions
 from lookalike.engine.indexing import LiveIndex, learn_from
-from lookalike.engine.ingest import Ingest, IngestReport, ReadRow, fingerprints_of
+from lookalike.engine.ingest import Ingest, IngestReport, fingerprints_of
 from lookalike.engine.search import Searcher
+from lookalike.intake import ids_of, reader_of, recognise_rows, rows_of
 from lookalike.questions import Question, QuestionReader, question_of
 from lookalike.settings import Settings, load_settings
 
@@ -93,7 +94,8 @@ class Shop:
         self.close()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, and of connections that query pictures came by."""
+        self._queries_from.close()
         self._catalog.close()
 
     @property
@@ -119,13 +121,13 @@ class Shop:
 
     def search_many(self, questions: Sequence[Question]) -> list[SearchResult]:
         """Answer several questions; their pictures and phrases are encoded together."""
-        self._live.refresh()
+        self._live.refresh(wait=False)
         reader = QuestionReader(self._queries_from, self._settings.images, self._live.columns.types())
         return self._searcher.search_many([reader.read(question) for question in questions])
 
     def get(self, ids: Iterable[str]) -> dict[str, Product]:
         """Return the products with these ids, in that order; unknown ids are left out."""
-        keys = self._catalog.keys(list(ids))
+        keys = self._catalog.keys(ids_of(ids))
         held = self._catalog.get_many(list(keys.values()))
         return {id_: held[key] for id_, key in keys.items() if key in held}
 
@@ -136,7 +138,7 @@ class Shop:
         allowed = self._live.columns.allowed(bind(parse(where, types), types))
         keys = np.flatnonzero(allowed.mask)
         codes = self._live.columns.codes("id", keys)
-        return [str(value[0]) for value in self._live.columns.values("id", codes.tolist())]
+        return [str(value[0]) for value in self._live.columns.values("id", codes.tolist()) if value]
 
     def picture(self, product: Product) -> bytes | None:
         """Return a small JPEG of a product, or None if it has no usable picture."""
@@ -155,33 +157,40 @@ class Shop:
             if part.kind == "like":
                 return self.picture_of(str(part.value))
             if part.kind == "image":
-                [data] = wiring.image_loader(base, self._settings).load([ImageRef(str(part.value))])
+                with closing(wiring.image_loader(base, self._settings)) as loader:
+                    [data] = loader.load([ImageRef(str(part.value))])
                 return data if isinstance(data, bytes) else None
         return None
 
     # --- changing ---------------------------------------------------------------------------------------------------
 
-    def index(
+    def index(  # noqa: PLR0913 - one call, as people type it
         self,
         source: str | Path | Rows,
         *,
         columns: Mapping[str, str] | None = None,
         query: str | None = None,
+        images: str | Path | None = None,
+        prune: bool = False,
         on_start: Callable[[Source, ColumnMap], None] = lambda source, columns: None,
         on_problem: Callable[[Problem], None] = lambda problem: None,
         progress: Callable[[int], None] = lambda rows: None,
     ) -> IngestReport:
         """Bring a whole source into the catalogue and learn from it; what has not changed is skipped.
 
-        `columns` overrides what is recognised, {"title": "productDisplayName"}; `query` is the SELECT for a database URL.
-        `on_start` is told what was recognised before work begins, `on_problem` of every row or field that cannot be used.
+        `columns` overrides what is recognised, {"title": "productDisplayName"}, also for later sources that have it. `query`
+        is the SELECT for a database URL. `images` is the folder that image paths start from, by default that of the source.
+        `prune` deletes the products that are not in the source, if every row of it could be read. `on_start` is told what
+        was recognised before work begins, `on_problem` of every row or field that cannot be used.
         """
         opened, base = wiring.open_source(source, query)
-        rows = (row for row in opened.rows() if isinstance(row, Row))
-        samples = [row.values for row in islice(rows, SAMPLE_ROWS)]
-        recognised = recognise(columns_of(samples), samples, columns)
+        recognised = recognise_rows(self._catalog, opened, columns or {})
         on_start(opened, recognised)
-        report = self._ingest(opened, partial(read_row, columns=recognised), base, on_problem, progress)
+        read = partial(read_row, columns=recognised)
+        with self._ingest(Path(images) if images else base, on_problem) as ingest:
+            report = ingest.run(opened, read, progress)
+            if prune and not report.failed:
+                report = replace(report, deleted=ingest.prune())
         self._learn()
         return report
 
@@ -190,42 +199,30 @@ class Shop:
         products: Iterable[Product | Mapping[str, object]],
         on_problem: Callable[[Problem], None] = lambda problem: None,
     ) -> IngestReport:
-        """Insert or replace products, searchable at once. Only new pictures and texts are embedded, never a new price."""
-        source, base = wiring.open_source([_as_row(product) for product in products])
-        samples = [row.values for row in islice(source.rows(), SAMPLE_ROWS) if isinstance(row, Row)]
-        loose = [values for values in samples if _PRODUCT not in values]
-        recognised = recognise(columns_of(loose), loose) if loose else None
+        """Insert or replace products, searchable at once. Only new pictures and texts are embedded, never a new price.
 
-        def read(row: Row) -> tuple[Product | None, list[Problem]]:
-            product = row.values.get(_PRODUCT)
-            if isinstance(product, Product):
-                return product, []
-            return read_row(row, recognised or recognise(columns_of([row.values]), [row.values]))
-
-        report = self._ingest(source, read, base, on_problem, lambda rows: None)
+        A product is replaced as a whole: to change one field, `get` it, `dataclasses.replace` the field, and upsert it.
+        `on_problem` is told of every row or field that cannot be used.
+        """
+        source, base = wiring.open_source(rows_of(products))
+        with self._ingest(base, on_problem) as ingest:
+            report = ingest.run(source, reader_of(self._catalog, source))
         self._live.refresh()
         return report
 
     def delete(self, ids: Iterable[str]) -> int:
         """Delete products; return how many there were. They are not found from now on."""
-        gone = self._catalog.delete(list(ids))
+        gone = self._catalog.delete(ids_of(ids))
         self._live.refresh()
         return gone
 
-    def _ingest(
-        self,
-        source: Source,
-        read: ReadRow,
-        base: Path,
-        on_problem: Callable[[Problem], None],
-        progress: Callable[[int], None],
-    ) -> IngestReport:
+    @contextmanager
+    def _ingest(self, base: Path, on_problem: Callable[[Problem], None]) -> Iterator[Ingest]:
         made_with = {"name": self._encoder.name, "fingerprint": self._encoder.fingerprint}
         self._catalog.set_artifact("encoder", json.dumps(made_with).encode())
-        loader = wiring.image_loader(base, self._settings)
         limits, workers = self._settings.images, self._settings.workers
-        ingest = Ingest(self._catalog, self._encoder, loader, on_problem, limits, workers)
-        return ingest.run(source, read, progress)
+        with closing(wiring.image_loader(base, self._settings)) as loader:
+            yield Ingest(self._catalog, self._encoder, loader, on_problem, limits, workers)
 
     def _learn(self) -> None:
         """Learn anew if products changed since last time."""
@@ -247,35 +244,43 @@ class Shop:
 
         Pictures are found relative to the file.
         """
+        from lookalike.engine.evaluate import evaluate  # SciPy takes its second to load
+
         if isinstance(judgments, str | Path):
-            path = Path(judgments)
-            if not path.is_file():
-                raise QueryError(f"there is no file {path}", hint="Give a JSONL file of judged queries.")
-            base, lines = path.parent, path.read_text(encoding="utf-8").splitlines()
+            base, lines = Path(judgments).parent, _lines_of(Path(judgments))
         else:
             base, lines = Path(), [json.dumps(line) for line in judgments]
         self._live.refresh()
         found, problems = read_judgments(lines)
-        reader = QuestionReader(
-            wiring.image_loader(base, self._settings), self._settings.images, self._live.columns.types()
-        )
+        listed = {id_ for judgment in found for id_ in judgment.relevant}
+        if listed and not self._catalog.keys(list(listed)):
+            raise QueryError(
+                f"none of the {len(listed)} products the judgments list is in this shop, such as {min(listed)!r}",
+                hint="Evaluate the shop the judgments were made for.",
+            )
+        with closing(wiring.image_loader(base, self._settings)) as loader:
+            reader = QuestionReader(loader, self._settings.images, self._live.columns.types())
 
-        def search(form: QueryForm, k: int) -> SearchResult:
-            return self._searcher.search_many([reader.read(question_of(form, k))])[0]
+            def search(form: QueryForm, k: int) -> SearchResult:
+                return self._searcher.search_many([reader.read(question_of(form, k))])[0]
 
-        return evaluate(
-            found,
-            search,
-            lambda where: frozenset(self.select(where)),
-            options,
-            problems=problems,
-            progress=progress,
-        )
-
-
-_PRODUCT = "@product"
-"""The one cell of a row that is a ready Product."""
+            return evaluate(
+                found,
+                search,
+                lambda where: frozenset(self.select(where)),
+                options,
+                problems=problems,
+                progress=progress,
+            )
 
 
-def _as_row(product: Product | Mapping[str, object]) -> Mapping[str, object]:
-    return {_PRODUCT: product} if isinstance(product, Product) else product
+def _lines_of(path: Path) -> list[str]:
+    if not path.is_file():
+        raise QueryError(f"there is no file {path}", hint="Give a JSONL file of judged queries.")
+    try:
+        # Not `splitlines`: it would also cut at characters that JSON strings may hold as they are.
+        return path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise QueryError(
+            f"{path} is not text in UTF-8", hint="Save it as UTF-8, one JSON object a line."
+        ) from None

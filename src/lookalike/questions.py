@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from lookalike.core import filter_text
-from lookalike.core.errors import QueryError
-from lookalike.core.filters import Filter, from_json
+from lookalike.core.errors import FilterError, QueryError
+from lookalike.core.filter_json import from_json
+from lookalike.core.filters import And, Compare, Filter, Not, Or
 from lookalike.core.images import ImageLimits, decode, from_array
 from lookalike.core.judgments import QueryForm
 from lookalike.core.ports import ImageLoader
 from lookalike.core.query import ImagePart, Mode, Part, ProductPart, Query, TextPart, VectorPart
 from lookalike.core.types import ImageRef, Pixels
 
-Image = str | Path | bytes | NDArray[Any]
-"""A path, URL or data URI, the bytes of a picture file, or its pixels (uint8 [h, w, 3] RGB)."""
+Image = str | Path | bytes | NDArray[Any] | PIL.Image.Image
+"""A path, URL or data URI, the bytes of a picture file, its pixels (uint8 [h, w, 3] RGB), or a Pillow image."""
 PartForm = Mapping[str, Any]
 """{"image": ...}, {"text": ...}, {"like": id} or {"space": ..., "vector": ...}, with "weight" if not 1."""
 
@@ -44,6 +48,16 @@ class Question(TypedDict, total=False):
 
 
 _PART_KINDS = ("image", "text", "like", "vector")
+_OPTIONS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "k": (Integral, "a whole number"),
+    "weights": (Mapping, 'numbers by space, such as {"image": 0.7}'),
+    "rerank": ((str, Mapping), 'a profile, or numbers by signal, such as {"popularity": 0.1}'),
+    "diversity": (Real, "a number from 0 to 1"),
+    "group": (bool, "true or false"),
+    "max_per_category": (Integral, "a whole number"),
+    "cursor": (str, "the cursor of an answer"),
+}
+"""What each option may be, and how to say so."""
 
 
 class QuestionReader:
@@ -60,10 +74,11 @@ class QuestionReader:
         if unknown:
             known = ", ".join(Question.__annotations__)
             raise QueryError(f"a query has no {sorted(unknown)[0]!r}", hint=f"It can have: {known}.")
+        _check_options(question)
         forms: list[PartForm] = [
             {kind: value} for kind in ("image", "text", "like") for value in _several(question.get(kind))
         ]
-        forms += question.get("parts", ())
+        forms += question.get("parts") or ()
         if question.get("mode", "mix") not in ("mix", "any", "all"):
             raise QueryError(f"no mode {question.get('mode')!r}", hint="There are mix, any and all.")
         given = {
@@ -74,7 +89,7 @@ class QuestionReader:
         return Query(
             parts=tuple(self._part(form, number) for number, form in enumerate(forms)),
             where=self._where(question.get("where")),
-            facets=tuple(question.get("facets") or ()),
+            facets=tuple(_several(question.get("facets"))),
             **cast(dict[str, Any], given),
         )
 
@@ -85,7 +100,7 @@ class QuestionReader:
                 f"part {number + 1} of the query is not clear: {sorted(form)}",
                 hint='Give one of "image", "text", "like", or "space" with "vector", and a "weight" if not 1.',
             )
-        weight, value = float(form.get("weight", 1.0)), form[kinds[0]]
+        weight, value = _weight(form.get("weight", 1.0)), form[kinds[0]]
         match kinds[0]:
             case "image":
                 return ImagePart(self._pixels(value), weight, name=_image_name(value))
@@ -93,13 +108,15 @@ class QuestionReader:
                 return TextPart(_said(value), weight)
             case "like":
                 return ProductPart(str(value), weight)
-        return VectorPart(str(form.get("space", "")), np.asarray(value, np.float32), weight)
+        return VectorPart(str(form.get("space", "")), _vector(value), weight)
 
     def _pixels(self, image: Image) -> Pixels:
         if isinstance(image, np.ndarray):
             return from_array(image, self._limits)
         if isinstance(image, bytes):
             return decode(image, self._limits)
+        if isinstance(image, PIL.Image.Image):
+            return from_array(np.asarray(image.convert("RGB")), self._limits)
         [data] = self._loader.load([ImageRef(str(image))])
         if isinstance(data, Exception):
             raise data
@@ -109,8 +126,30 @@ class QuestionReader:
         if where is None or (isinstance(where, str) and not where.strip()):
             return None
         if isinstance(where, str):
-            return filter_text.parse(where, self._columns)
-        return from_json(where) if isinstance(where, Mapping) else where
+            return (
+                from_json(_parsed(where))
+                if where.lstrip()[:1] == "{"
+                else filter_text.parse(where, self._columns)
+            )
+        # Anything else is read as JSON as well, to be refused: a filter must never be passed over.
+        return where if isinstance(where, Compare | And | Or | Not) else from_json(where)
+
+
+def _check_options(question: Question) -> None:
+    for name, (kind, words) in _OPTIONS.items():
+        given = question.get(name)
+        weights = given.values() if isinstance(given, Mapping) else ()
+        if given is not None and not (isinstance(given, kind) and all(isinstance(w, Real) for w in weights)):
+            raise QueryError(f"{name} is {given!r}", hint=f"Give {words}.")
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise FilterError(
+            f"the filter begins like JSON, but is not: {error}", hint="Check quotes and brackets."
+        ) from None
 
 
 def question_of(form: QueryForm, k: int) -> Question:
@@ -148,7 +187,25 @@ def _said(text: object) -> str:
     return text.strip()
 
 
+def _weight(weight: Any) -> float:
+    try:
+        return float(weight)
+    except (TypeError, ValueError):
+        raise QueryError(
+            f"{weight!r} is no weight of a part", hint="Give a number, such as 0.5 or -1."
+        ) from None
+
+
+def _vector(vector: Any) -> NDArray[np.float32]:
+    try:
+        return np.asarray(vector, np.float32)
+    except (TypeError, ValueError):
+        raise QueryError(
+            "the vector of a part is no list of numbers", hint="Such as [0.1, -0.2, 0.3]."
+        ) from None
+
+
 def _image_name(image: Image) -> str:
-    if isinstance(image, bytes | np.ndarray) or str(image).startswith("data:"):
+    if not isinstance(image, str | Path) or str(image).startswith("data:"):
         return "image"
     return f"image {str(image).rsplit('/', 1)[-1]}"

@@ -7,6 +7,8 @@ In the environment the path to a setting is joined by two underscores: LOOKALIKE
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -14,6 +16,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -47,8 +50,18 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read, first come first served: what a call gives, the environment, the file."""
-        file = TomlConfigSettingsSource(settings_cls, os.environ.get("LOOKALIKE_SETTINGS", "lookalike.toml"))
+        file = TomlConfigSettingsSource(settings_cls, settings_file())
         return init_settings, env_settings, file
+
+
+def settings_file() -> Path:
+    """Return where settings are read from; raise InputError for a file that was named and is not there."""
+    named = os.environ.get("LOOKALIKE_SETTINGS")
+    if named and not Path(named).is_file():
+        raise InputError(
+            f"there is no settings file {named}", hint="LOOKALIKE_SETTINGS names it: check the path."
+        )
+    return Path(named or "lookalike.toml")
 
 
 def load_settings(**given: Any) -> Settings:
@@ -61,4 +74,12 @@ def load_settings(**given: Any) -> Settings:
         raise InputError(
             f"setting {name}: {first['msg']}",
             hint=f"It comes from LOOKALIKE_{name.upper().replace('.', '__')}, lookalike.toml or the call.",
+        ) from None
+    except SettingsError as error:
+        raise InputError(
+            f"the settings cannot be read: {error}", hint="Check the LOOKALIKE_... variables."
+        ) from None
+    except (TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(
+            f"{settings_file()} cannot be read: {error}", hint="It must be TOML, in UTF-8."
         ) from None

@@ -29,7 +29,7 @@ from lookalike.adapters.catalog_sql_engine import open_engine, parse
 from lookalike.core.errors import CatalogError, MissingExtra
 from lookalike.core.types import TITLE, Embedding, Product, Record, Thumbnail, content_hash
 
-HOW_TO_MAKE = "lookalike index SOURCE --to"
+HOW_TO_MAKE = "lookalike index SOURCE --shop"
 NOTE_REVISION = '''
 """A second version, as some later release might bring it."""
 import sqlalchemy as sa

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lookalike.adapters import encoder_builtin as builtin
 from lookalike.adapters.encoder_builtin import BuiltinEncoder
+from lookalike.adapters.encoder_builtin_images import WEIGHTS
 from lookalike.core.types import Pixels
 
 ENCODER = BuiltinEncoder()
@@ -99,8 +99,9 @@ def test_golden_fingerprint() -> None:
     assert ENCODER.fingerprint == GOLDEN_FINGERPRINT, "stored embeddings become invalid: is that meant?"
 
 
-def test_the_fingerprint_follows_the_constants(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(builtin, "GRAM_WEIGHT", 0.5)
+@pytest.mark.parametrize("constant", ["texts.GRAM_WEIGHT", "images.CENTRE_SIGMA"])
+def test_the_fingerprint_follows_the_constants(constant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"lookalike.adapters.encoder_builtin_{constant}", 0.5)
     assert ENCODER.fingerprint != GOLDEN_FINGERPRINT
 
 
@@ -128,8 +129,8 @@ def test_other_processes_agree() -> None:
 
 
 def test_the_blocks_fill_the_vector() -> None:
-    assert sum(builtin.WEIGHTS.values()) == pytest.approx(1)
-    assert ENCODER.encode_images([drawn("ellipse", (50, 50, 150, 150))]).shape == (1, builtin.DIM)
+    assert sum(WEIGHTS.values()) == pytest.approx(1)
+    assert ENCODER.encode_images([drawn("ellipse", (50, 50, 150, 150))]).shape == (1, ENCODER.dim)
 
 
 def test_colour_matters_more_than_size() -> None:

@@ -679,7 +679,7 @@ def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").write_bytes(bytes(QUICK.max_bytes))
     large, fitting = load("a.jpg", "b.jpg", base=tmp_path)
     assert isinstance(large, LimitError)
-    assert large.limit == "max_bytes"
+    assert large.limit == "fetch.max_bytes"
     assert isinstance(fitting, bytes)
 
 

@@ -208,6 +208,9 @@ def test_the_bytes_of_a_picture_are_not_kept(catalog: Catalog) -> None:
         Product("bad", attributes={"width": float("nan")}),
         Product("bad", added=datetime(2026, 1, 1)),
         Product("bad", attributes={"since": datetime(2026, 1, 1)}),
+        Product("bad", attributes={"since": datetime.min.replace(tzinfo=timezone(timedelta(hours=5)))}),
+        Product("bad", attributes={"width": 10**400}),
+        Product("bad", price=-(10**400)),
     ],
     ids=lambda product: repr(product)[:60].encode("ascii", "replace").decode(),
 )

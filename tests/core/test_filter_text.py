@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lookalike.core.errors import FilterError
+from lookalike.core.filter_json import from_json, to_json
 from lookalike.core.filter_text import parse, to_text
 from lookalike.core.filters import (
     MAX_DEPTH,
@@ -19,9 +20,7 @@ from lookalike.core.filters import (
     Not,
     Or,
     compare,
-    from_json,
     matches,
-    to_json,
 )
 from lookalike.core.types import Product
 from strategies import any_scalars, examples, filters, products

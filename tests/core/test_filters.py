@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookalike.core.errors import FilterError
+from lookalike.core.filter_json import from_json, to_json
 from lookalike.core.filters import (
     FIELDS,
     MAX_DEPTH,
@@ -25,11 +26,9 @@ from lookalike.core.filters import (
     compare,
     field_value,
     fields_of,
-    from_json,
     matches,
     parse_date,
     scalars,
-    to_json,
 )
 from lookalike.core.types import Product, Value
 from strategies import any_scalars, examples, filters, products

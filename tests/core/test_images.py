@@ -534,10 +534,10 @@ def test_a_bomb_takes_little_memory_and_nothing_is_said_aloud(tmp_path) -> None:
 def test_limits_are_checked_and_reported() -> None:
     with pytest.raises(LimitError) as caught:
         decode(JPEG, ImageLimits(max_bytes=100))
-    assert caught.value.limit == "max_bytes"
+    assert caught.value.limit == "images.max_bytes"
     with pytest.raises(LimitError) as caught:
         decode(JPEG, ImageLimits(max_pixels=4799))
-    assert caught.value.limit == "max_pixels"
+    assert caught.value.limit == "images.max_pixels"
     assert decode(JPEG, ImageLimits(max_pixels=4800)).shape == (80, 60, 3)
     for wrong in ({"max_bytes": 0}, {"reduce_to_px": 0}, {"max_pixels": 10**9}):
         with pytest.raises(InputError):

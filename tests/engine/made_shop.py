@@ -67,7 +67,8 @@ def made_records(count: int, seed: int = 0) -> list[Record]:
     for number in range(count):
         kind = int(rng.integers(12))
         images = tuple(
-            ImageRef(f"{number}-{i}.jpg", content_hash(f"{number}-{i}")) for i in range(int(rng.integers(0, 4)))
+            ImageRef(f"{number}-{i}.jpg", content_hash(f"{number}-{i}"))
+            for i in range(int(rng.integers(0, 4)))
         )
         product = Product(
             id=f"P{number:04d}",
@@ -89,7 +90,9 @@ def made_records(count: int, seed: int = 0) -> list[Record]:
         for space, hashes in contents(product).items():
             for digest in hashes:
                 if space == IMAGE:
-                    vector = _unit(centres[kind][None] + 0.3 * rng.standard_normal((1, DIM)).astype(np.float32))[0]
+                    vector = _unit(
+                        centres[kind][None] + 0.3 * rng.standard_normal((1, DIM)).astype(np.float32)
+                    )[0]
                 else:
                     text = {TITLE: product.title, DESCRIPTION: product.description}[space]
                     vector = encoder.encode_texts([text])[0]

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from lookalike.core.errors import LimitError, QueryError
 from lookalike.core.filter_text import parse
-from lookalike.core.fusion import UNCALIBRATED
-from lookalike.core.query import Query
+from lookalike.core.query import ImagePart, ProductPart, Query, TextPart, VectorPart
 from lookalike.engine.cursor import read, signature, write
-from lookalike.engine.probes import Probe
 from strategies import examples
 
 SIGNED = "0123456789ab"
-PROBE = Probe(0, 1.0, "image", 0.5, np.array([[1, 0]], np.float32), UNCALIBRATED)
-QUERY = Query(parts=())
+PIXELS = np.zeros((4, 6, 3), np.uint8)
+VECTOR = np.array([1, 0], np.float32)
+PARTS = (ImagePart(PIXELS), TextPart("red"), ProductPart("P1"), VectorPart("image", VECTOR))
+QUERY = Query(PARTS)
 
 
 @examples(100)
@@ -98,7 +98,7 @@ def test_the_pages_of_one_search_have_a_limit() -> None:
     for count in (100, 101, 5000):
         with pytest.raises(LimitError) as error:
             read(write(SIGNED, np.arange(count)), SIGNED, 100)
-        assert error.value.limit == "max_depth"
+        assert error.value.limit == "search.max_depth"
     bomb = packed(bytes(400_000_000 // 16))
     with pytest.raises(LimitError):
         read(bomb, SIGNED, 100)
@@ -108,7 +108,6 @@ def test_the_pages_of_one_search_have_a_limit() -> None:
 
 SHAPING: dict[str, Any] = {
     "where": parse("price < 5"),
-    "k": 11,
     "mode": "any",
     "weights": {"image": 1.0},
     "rerank": "new",
@@ -121,23 +120,31 @@ SHAPING: dict[str, Any] = {
 def test_all_that_shapes_an_answer_is_signed() -> None:
     queries = [QUERY, *(replace(QUERY, **{name: value}) for name, value in SHAPING.items())]
     queries += [replace(QUERY, where=parse("price <= 5")), replace(QUERY, rerank={"rating": 1.0})]
-    probes = [
-        PROBE,
-        replace(PROBE, part=1),
-        replace(PROBE, part_weight=-1.0),
-        replace(PROBE, space="title"),
-        replace(PROBE, weight=0.25),
-        replace(PROBE, vectors=-PROBE.vectors),
+    others = [
+        (),
+        PARTS[:-1],
+        PARTS[::-1],
+        (*PARTS, PARTS[1]),
+        *((*PARTS[:at], replace(part, weight=0.5), *PARTS[at + 1 :]) for at, part in enumerate(PARTS)),
+        (ImagePart(PIXELS + 1), *PARTS[1:]),
+        (ImagePart(PIXELS.reshape(6, 4, 3)), *PARTS[1:]),
+        (PARTS[0], TextPart("Red"), *PARTS[2:]),
+        (PARTS[0], ProductPart("red"), *PARTS[2:]),
+        (*PARTS[:2], ProductPart("P2"), PARTS[3]),
+        (*PARTS[:3], VectorPart("title", VECTOR)),
+        (*PARTS[:3], VectorPart("image", -VECTOR)),
+        (*PARTS[:3], VectorPart("image", np.array([VECTOR]))),
     ]
-    signed = [signature(query, [PROBE]) for query in queries] + [signature(QUERY, [p]) for p in probes[1:]]
-    signed += [signature(QUERY, []), signature(QUERY, [PROBE, PROBE])]
+    queries += [Query(parts) for parts in others]
+    signed = [signature(query) for query in queries]
     assert len(set(signed)) == len(signed) and {len(s) for s in signed} == {len(SIGNED)}
 
 
 def test_what_only_shows_more_or_turns_the_page_is_not_signed() -> None:
     same = [QUERY, replace(QUERY, facets=("brand",)), replace(QUERY, cursor="x")]
-    assert len({signature(query, [PROBE]) for query in same}) == 1
-    assert signature(QUERY, [replace(PROBE, vectors=PROBE.vectors.copy())]) == signature(QUERY, [PROBE])
+    same.append(Query((ImagePart(PIXELS.copy(), name="image a.jpg"), *PARTS[1:])))
+    same.append(Query((*PARTS[:3], VectorPart("image", VECTOR.astype(np.float64)))))
+    assert len({signature(query) for query in same}) == 1
 
 
 def test_weights_are_signed_whatever_their_order_and_container() -> None:
@@ -147,4 +154,4 @@ def test_weights_are_signed_whatever_their_order_and_container() -> None:
             {"b": 2.0, "a": 1.0},
             MappingProxyType({"a": 1.0, "b": 2.0}),
         ]
-        assert len({signature(replace(QUERY, **{name: weights}), []) for weights in orders}) == 1
+        assert len({signature(replace(QUERY, **{name: weights})) for weights in orders}) == 1

@@ -55,7 +55,9 @@ class Run:
         self.base = base
         self.problems: list[Problem] = []
 
-    def __call__(self, rows: Iterable[Mapping[str, object]], encoder: Any = None, **settings: Any) -> IngestReport:
+    def __call__(
+        self, rows: Iterable[Mapping[str, object]], encoder: Any = None, **settings: Any
+    ) -> IngestReport:
         rows = list(rows)
         self.encoder = encoder or LetterEncoder()
         self.problems = []
@@ -204,7 +206,10 @@ def test_progress_counts_every_row_and_memory_is_bounded_in_pictures(
 
 
 def test_limits_are_named(run: Run) -> None:
-    run([{"id": "a", "title": "t", "image": picture((1, 1, 1), (300, 300))}], limits=ImageLimits(max_pixels=1000))
+    run(
+        [{"id": "a", "title": "t", "image": picture((1, 1, 1), (300, 300))}],
+        limits=ImageLimits(max_pixels=1000),
+    )
     assert "max_pixels" in run.problems[0].reason + run.problems[0].hint
 
 
@@ -235,7 +240,9 @@ def contents_of(catalog: Catalog) -> str:
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])
-def test_a_run_that_broke_down_is_resumed_by_running_it_again(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_broke_down_is_resumed_by_running_it_again(
+    after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "CHUNK_IMAGES", 8)
     monkeypatch.setattr(module, "RECORDS_A_WRITE", 8)
     whole, broken = Run(), Run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from made_shop import DIM, NOW, MadeShop, made_records
 
 from lookalike.adapters.index_exact import ExactIndex
 from lookalike.adapters.index_memory import MemoryIndex
+from lookalike.core.attributes import NO_ATTRIBUTES
 from lookalike.core.errors import FilterError, LimitError, QueryError, VectorError
 from lookalike.core.filter_text import parse
 from lookalike.core.filters import matches
@@ -19,6 +21,7 @@ from lookalike.core.fusion import Signal, fuse
 from lookalike.core.query import ImagePart, Part, ProductPart, Query, SearchResult, TextPart, VectorPart
 from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Record
 from lookalike.engine import retrieve
+from lookalike.engine.indexing import learn_from
 from lookalike.engine.search import SearchLimits
 
 FILTERS = (
@@ -170,6 +173,41 @@ def test_a_cursor_serves_its_own_query_only(shop: MadeShop) -> None:
         ask(shop, parts=PARTS["text"], k=5, cursor=(cursor or "")[:14] + "!!!")
 
 
+def test_paging_goes_on_when_a_product_is_embedded_or_attributes_are_learned_anew() -> None:
+    records = made_records(120)
+    shop = MadeShop(records, ExactIndex)
+    query = Query(PARTS["like"], k=10)
+    first = shop.searcher.search_many([query])[0]
+    shop.catalog.write(
+        [replace(r, product=replace(r.product, brand="Eno", title="new")) for r in records[::2]]
+    )
+    learn_from(shop.catalog, shop.live, aligned=False)
+    second = shop.searcher.search_many([replace(query, cursor=first.cursor)])[0]
+    assert len(second.hits) == 10
+    assert not {hit.product.id for hit in second.hits} & {hit.product.id for hit in first.hits}
+
+
+def test_searches_go_on_while_attributes_are_learned_anew() -> None:
+    shop = MadeShop(made_records(120), ExactIndex)
+    models = [shop.catalog.artifact("attributes") or b"", NO_ATTRIBUTES.to_bytes()]
+    done = threading.Event()
+
+    def learn() -> None:
+        while not done.is_set():
+            for model in models:
+                shop.catalog.set_artifact("attributes", model)
+                shop.live.refresh()
+
+    thread = threading.Thread(target=learn)
+    thread.start()
+    try:
+        for _ in range(200):
+            assert len(ask(shop, parts=PARTS["like"]).hits) == 10
+    finally:
+        done.set()
+        thread.join()
+
+
 def test_paging_has_a_named_depth() -> None:
     shop = MadeShop(made_records(80), MemoryIndex, limits=SearchLimits(max_depth=20))
     query = Query(PARTS["text"], k=10)
@@ -192,6 +230,13 @@ def test_grouping_fills_the_page_however_families_cluster() -> None:
     result = ask(shop, parts=PARTS["text"], group=True, k=50)
     assert len(result.hits) == 50
     assert sum(hit.product.family == "F" for hit in result.hits) == 1
+
+
+def test_no_page_is_promised_when_every_family_was_shown() -> None:
+    family = [replace(r, product=replace(r.product, family="F", active=True)) for r in made_records(5)]
+    shop = MadeShop(family, ExactIndex)
+    assert ask(shop, parts=PARTS["text"], group=True, k=1).cursor is None
+    assert ask(shop, parts=PARTS["text"], k=1).cursor
 
 
 def test_diversity_brings_variety_and_keeps_the_best_first(shop: MadeShop) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from lookalike.core.filter_text import parse
 from lookalike.core.query import Because, FacetValue, Hit, SearchResult
 from lookalike.core.types import Product
-from lookalike.pages.results import Shown, local_picture, results_page
+from lookalike.pages import Shown, local_picture, results_page
 from lookalike.questions import Question
 
 HOSTILE = '<script>alert(\'x\')</script>"><img src=https://evil.example/x.png onerror="alert(1)">'

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from threading import RLock
 
 import numpy as np
 
-from lookalike.core.errors import CatalogError, RowError, VectorError
-from lookalike.core.types import Change, Embedding, Keys, Known, Product, Record, Value, Vectors, contents
-
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""What the SQL catalogue could not keep, so neither do we: NUL, and halves of surrogate pairs."""
+from lookalike.core.errors import CatalogError, VectorError
+from lookalike.core.storable import require_storable
+from lookalike.core.types import Change, Embedding, Keys, Known, Product, Record, Vectors, contents
 
 
 @dataclass(slots=True)
@@ -218,31 +215,10 @@ def checked(embeddings: Sequence[Embedding]) -> dict[tuple[str, str, str], Vecto
 
 def stored(product: Product) -> Product:
     """Copy a product as it would come back from a database; raise RowError for what none, or not every one, can keep."""
-    values = list(leaves(product))
-    texts = [value for value in values if isinstance(value, str) and UNSTORABLE.search(value)]
-    dates = [value for value in values if isinstance(value, datetime) and value.utcoffset() is None]
-    if texts or dates or any(value != value for value in values):
-        what = f"{(texts or dates)[0]!r}" if texts or dates else "a number that is none (NaN)"
-        raise RowError(
-            f"Product {product.id!r} holds {what}, which cannot be stored.",
-            hint="Mend it in the source, or leave the field out.",
-        )
+    require_storable(product)
     return replace(
         product,
         attributes=dict(product.attributes),
         images=tuple(replace(image, data=None) for image in product.images),
         added=product.added and product.added.astimezone(UTC),
     )
-
-
-def leaves(product: Product) -> Iterator[Value | None]:
-    """Walk all plain values in a product, names of attributes included."""
-    yield from (product.id, product.title, product.description, *product.categories, *product.attributes)
-    yield from (product.family, product.currency, product.brand, product.added)
-    yield from (product.price, product.popularity, product.rating, product.conversion_rate)
-    yield from (image.ref for image in product.images)
-    for value in product.attributes.values():
-        if isinstance(value, tuple):
-            yield from value
-        else:
-            yield value

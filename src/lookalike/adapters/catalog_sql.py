@@ -17,7 +17,6 @@ from lookalike.adapters.catalog_sql_errors import translated
 from lookalike.adapters.catalog_sql_rows import (
     CHANGE_COLUMNS,
     PRODUCT_COLUMNS,
-    UNSTORABLE,
     to_change,
     to_images,
     to_product,
@@ -35,6 +34,7 @@ from lookalike.adapters.catalog_sql_schema import (
 )
 from lookalike.adapters.catalog_sql_write import chunks
 from lookalike.core.errors import CatalogError
+from lookalike.core.storable import storable
 from lookalike.core.types import Change, Keys, Known, Product, Record, Vectors
 
 LIVE = sa.not_(products.c.deleted)
@@ -141,7 +141,7 @@ class SqlCatalog:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete products; unknown ids are fine. Return how many there were."""
-        wanted = storable(ids)
+        wanted = askable(ids)
         if not wanted:
             return 0
         with self._writing() as connection:
@@ -151,7 +151,7 @@ class SqlCatalog:
         """Return what is held of these ids (deleted ones are not known)."""
         return {
             row.id: Known(row.key, row.source_hash, row.embedded, to_images(row.images))
-            for row in self._rows(KNOWN, "ids", storable(ids))
+            for row in self._rows(KNOWN, "ids", askable(ids))
         }
 
     def embedded(
@@ -167,7 +167,7 @@ class SqlCatalog:
 
     def keys(self, ids: Sequence[str]) -> Mapping[str, int]:
         """Return the key of each id that is in the catalogue."""
-        return {row.id: row.key for row in self._rows(KEYS, "ids", storable(ids))}
+        return {row.id: row.key for row in self._rows(KEYS, "ids", askable(ids))}
 
     def get_many(self, keys: Sequence[int]) -> Mapping[int, Product]:
         """Return the products with these keys, in the order asked for; missing ones are left out."""
@@ -222,7 +222,7 @@ class SqlCatalog:
         if len(lengths) > 1:
             raise CatalogError(
                 f"The catalogue {self._place} has {space} vectors of several lengths made by encoder {made_by}.",
-                hint="Embed the products anew: lookalike index SOURCE --to PATH",
+                hint="Embed the products anew: lookalike index SOURCE --shop PATH",
             )
         data = bytearray().join([row.vector for row in rows])  # a bytearray makes the array writable
         vectors = np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
@@ -255,6 +255,6 @@ class SqlCatalog:
         self._engine.dispose()
 
 
-def storable(ids: Sequence[str]) -> list[str]:
+def askable(ids: Sequence[str]) -> list[str]:
     """Return the distinct ids that a database could hold; the others are in none, and PostgreSQL may not be asked."""
-    return [id_ for id_ in dict.fromkeys(ids) if not UNSTORABLE.search(id_)]
+    return [id_ for id_ in dict.fromkeys(ids) if storable(id_)]

@@ -15,7 +15,7 @@ MAX_CONNECTIONS = 32
 """Most connections one catalogue opens at a time; further threads wait for one."""
 PAGE_BYTES = 8192
 """SQLite page size of new catalogues: two to seven vectors fit in one, so scans read little air."""
-HOW_TO_MAKE = "Make one with `lookalike index SOURCE --to {place}`."
+HOW_TO_MAKE = "Make one with `lookalike index SOURCE --shop {place}`."
 
 
 def open_engine(place: str | Path, *, create: bool, busy_timeout_s: float) -> sa.Engine:

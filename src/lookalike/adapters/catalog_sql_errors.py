@@ -44,13 +44,13 @@ FAILURES = (
         ("SQLITE_NOTADB",),
         "catalog.not_a_database",
         "is not a database",
-        "Name another file; `lookalike index SOURCE --to PATH` makes a catalogue there.",
+        "Name another file; `lookalike index SOURCE --shop PATH` makes a catalogue there.",
     ),
     Failure(
         ("SQLITE_CORRUPT", "XX001", "XX002"),
         "catalog.damaged",
         "is damaged",
-        "Restore a backup, or make it anew with `lookalike index SOURCE --to PATH`.",
+        "Restore a backup, or make it anew with `lookalike index SOURCE --shop PATH`.",
     ),
     Failure(
         ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"),
@@ -68,7 +68,7 @@ FAILURES = (
         ("3D000",),
         "catalog.missing",
         "does not exist on the server",
-        "Make the database first (`createdb NAME`), then run `lookalike index SOURCE --to URL`.",
+        "Make the database first (`createdb NAME`), then run `lookalike index SOURCE --shop URL`.",
     ),
     Failure(
         ("08", "53300", "57P", "unreachable"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from math import isinf
 from typing import Any
@@ -10,13 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from lookalike.adapters.catalog_sql_schema import products
-from lookalike.core.errors import RowError
+from lookalike.core.storable import require_storable
 from lookalike.core.types import Change, ImageRef, Product, Record, Value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""Characters of text that no database can hold: PostgreSQL knows no NUL, and UTF-8 no half of a surrogate pair."""
 
 PRODUCT_COLUMNS = tuple(
     products.c[name]
@@ -34,7 +31,7 @@ CHANGE_COLUMNS = tuple(products.c[name] for name in ("seq", "key", "content_seq"
 def to_row(record: Record) -> dict[str, Any]:
     """Turn a record into the values of its row, but for key, seq and content_seq, which the write decides.
 
-    Raises RowError for what a database cannot keep: NUL characters, halves of surrogate pairs, NaN, dates without time zone.
+    Raises RowError for what a database cannot keep, see `core.storable`.
     """
     product = record.product
     require_storable(product)
@@ -120,31 +117,3 @@ def from_json(value: Any) -> Value:
         return datetime.fromisoformat(value["$date"]) if "$date" in value else float(value["$float"])
     plain: Value = value
     return plain
-
-
-def require_storable(product: Product) -> None:
-    """Raise RowError for text or numbers that no database, or not every one, can keep."""
-    texts = [product.id, product.title, product.description, *product.categories, *product.attributes]
-    texts += [text for text in (product.family, product.currency, product.brand) if text]
-    texts += [image.ref for image in product.images]
-    rest = [product.price, product.popularity, product.rating, product.conversion_rate, product.added]
-    for value in (*product.attributes.values(), *rest):
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, tuple):
-            texts.extend(value)
-        elif value != value:
-            raise unstorable(product, "a number that is none (NaN)")
-        elif isinstance(value, datetime) and value.utcoffset() is None:
-            raise unstorable(product, f"a date without a time zone ({value})")
-    if UNSTORABLE.search("".join(texts)):  # one search for all: this runs for every product written
-        text = next((text for text in texts if UNSTORABLE.search(text)), "")
-        raise unstorable(product, f"a NUL or half a character ({text[:60]!r})")
-
-
-def unstorable(product: Product, what: str) -> RowError:
-    """Say what a product holds that cannot be stored."""
-    return RowError(
-        f"Product {product.id!r} holds {what}, which cannot be stored.",
-        hint="Mend it in the source, or leave the field out.",
-    )

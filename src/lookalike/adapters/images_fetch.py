@@ -150,7 +150,7 @@ def _from_data_uri(uri: str, max_bytes: int) -> bytes:
     if not raw:
         raise FetchError("The data URI is empty.", hint="Give the picture's bytes after the comma.")
     if len(raw) > max_bytes:
-        raise LimitError("max_bytes", f"The data URI holds more than {max_bytes:,} bytes.")
+        raise LimitError("fetch.max_bytes", f"The data URI holds more than {max_bytes:,} bytes.")
     return raw
 
 
@@ -183,14 +183,14 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
     with path.open("rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise LimitError("max_bytes", f"{_shown(path)} is larger than {max_bytes:,} bytes.")
+        raise LimitError("fetch.max_bytes", f"{_shown(path)} is larger than {max_bytes:,} bytes.")
     return data
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> FetchError:
     """Make the error for a file that cannot be read."""
     if isinstance(error, FileNotFoundError):
-        hint = "Check the path; relative ones start from the folder of the catalogue."
+        hint = "Check the path; relative ones start from the file that names them, or from where you are."
         return FetchError(f"There is no file {_shown(path)}.", hint=hint)
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return FetchError(

@@ -313,7 +313,7 @@ def _inflater(url: str, response: BaseHTTPResponse) -> Any:
 
 def _too_large(url: str, limit: int) -> LimitError:
     """Make the error for more bytes than allowed."""
-    return LimitError("max_bytes", f"{shown(url)} is larger than {limit:,} bytes.")
+    return LimitError("fetch.max_bytes", f"{shown(url)} is larger than {limit:,} bytes.")
 
 
 def _check_content(url: str, start: bytes | bytearray) -> None:

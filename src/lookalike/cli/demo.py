@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,9 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lookalike.cli.index import run_index
 from lookalike.cli.search import print_result
-
-if TYPE_CHECKING:
-    pass
 
 
 def demo(
@@ -28,7 +26,8 @@ def demo(
     """
     from lookalike.api import open as open_shop
     from lookalike.demo import draw_shop, plan_shop
-    from lookalike.pages import Shown, demo_questions, results_page
+    from lookalike.demo.story import demo_questions
+    from lookalike.pages import Shown, results_page
 
     console = Console(highlight=False)
     source = directory / "products.jsonl"
@@ -45,7 +44,8 @@ def demo(
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
     place = directory / "shop.db"
-    run_index(open_shop, (str(source), {}, None), (str(place), None, False), directory / "failures.csv")
+    with open_shop(place) as shop:
+        run_index(shop, str(source), directory / "failures.csv")
     shown = []
     with open_shop(place, create=False) as shop:
         for title, question in demo_questions(directory, products, seed):
@@ -56,7 +56,9 @@ def demo(
         page = directory / "results.html"
         page.write_text(results_page(shown, pictures=shop.picture, products=shop.get), encoding="utf-8")
     console.print(f"\nThe results with pictures: {page.resolve().as_uri()}")
-    console.print(f'Go on:  lookalike search --shop {place} --text "striped scarf" --facet brand')
+    console.print("Go on:", soft_wrap=True)
+    command = f'{sys.argv[0]} search --shop {place} --text "striped scarf" --facet brand'
+    console.print(f"  {command}", soft_wrap=True)
 
 
 def is_drawn(source: Path, plan: list[dict[str, Any]]) -> bool:

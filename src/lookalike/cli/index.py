@@ -28,6 +28,7 @@ from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
+    from lookalike.api import Shop
     from lookalike.core.column_map import ColumnMap
     from lookalike.core.ports import Source
     from lookalike.core.rows import Problem
@@ -50,6 +51,12 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
     query: Annotated[
         str | None, typer.Option(help="The SELECT to run, when SOURCE is a database URL.")
     ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="The folder image paths start from, if not the source's own.")
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also delete the products that are not in SOURCE.")
+    ] = False,
     failures: Annotated[
         Path | None, typer.Option(help="CSV file for rows and fields that could not be used.")
     ] = None,
@@ -74,43 +81,36 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
       lookalike index postgresql://me@db/shop --query "SELECT * FROM products"
     """
     from lookalike.api import open as open_shop  # the libraries behind it take their time to load
+    from lookalike.wiring import open_source
 
     overrides = dict(_override(text) for text in columns or [])
     file = failures or Path(f"{Path(shop).stem if '://' not in shop else 'shop'}-failures.csv")
-    run_index(open_shop, (source, overrides, query), (shop, encoder, reembed), file)
+    open_source(source, query)  # a wrong path must not leave an empty shop behind
+    with open_shop(shop, encoder=encoder, reembed=reembed) as opened:
+        run_index(opened, source, file, columns=overrides, query=query, images=images, prune=prune)
 
 
-def run_index(
-    open_shop: Any,
-    what: tuple[str, dict[str, str], str | None],
-    where: tuple[str, str | None, bool],
-    failures: Path,
-) -> None:
-    """Index with a progress bar, and print what became of it."""
+def run_index(shop: Shop, source: str, failures: Path, **options: Any) -> None:
+    """Index with a progress bar, and print what became of it; `options` are those of `Shop.index`."""
     console = Console(stderr=True, highlight=False)
-    source, overrides, query = what
-    shop, encoder, reembed = where
     with ExitStack() as stack:
-        opened = stack.enter_context(open_shop(shop, encoder=encoder, reembed=reembed))
         problems = stack.enter_context(ProblemFile(failures))
         progress = stack.enter_context(_progress(console))
         task = progress.add_task("reading", total=None)
 
-        def start(opened_source: Source, recognised: ColumnMap) -> None:
-            progress.console.print(recognised_table(opened_source.name, recognised))
-            progress.update(task, total=opened_source.total, description="indexing")
+        def start(opened: Source, recognised: ColumnMap) -> None:
+            progress.console.print(recognised_table(opened.name, recognised))
+            progress.update(task, total=opened.total, description="indexing")
 
-        report = opened.index(
+        report = shop.index(
             source,
-            columns=overrides,
-            query=query,
             on_start=start,
             on_problem=problems.add,
             progress=lambda rows: progress.update(task, completed=rows),
+            **options,
         )
         progress.update(task, total=report.read, completed=report.read, description="done")
-        count = len(opened)
-    print_report(console, report, count, shop)
+    print_report(console, report, len(shop), prune=bool(options.get("prune")))
     problems.print_to(console)
 
 
@@ -157,7 +157,7 @@ def recognised_table(name: str, recognised: ColumnMap) -> Table:
     return table
 
 
-def print_report(console: Console, report: IngestReport, products: int, shop: str) -> None:
+def print_report(console: Console, report: IngestReport, products: int, *, prune: bool) -> None:
     """Print what became of the rows."""
     rate = report.read / report.took_s if report.took_s else 0.0
     console.print(
@@ -166,7 +166,11 @@ def print_report(console: Console, report: IngestReport, products: int, shop: st
     )
     encoded = ", ".join(f"{count:,} {space}s" for space, count in report.encoded.items())
     console.print(f"images {report.images:,}, failed {report.failed_images:,}; embedded: {encoded}")
-    console.print(f"{shop} now holds {products:,} products", highlight=False)
+    if prune and report.failed:
+        console.print("[yellow]nothing was pruned: rows that failed may be products of the shop[/]")
+    elif prune:
+        console.print(f"deleted {report.deleted:,} products that were not in the source")
+    console.print(f"the shop now holds {products:,} products")
 
 
 class ProblemFile:
@@ -188,7 +192,7 @@ class ProblemFile:
     def add(self, problem: Problem) -> None:
         """Write one problem."""
         if self._file is None:
-            self._file = self.path.open("w", newline="", encoding="utf-8")
+            self._file = self.path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
             self._write(("row", "place", "id", "field", "landed", "reason", "remedy"))
         landed = "no" if problem.fatal else "yes"
         self._write(
@@ -207,7 +211,7 @@ class ProblemFile:
         for problem in self.first:
             named = f"{problem.place}, {problem.id}" if problem.id else problem.place
             console.print(
-                f"  [yellow]{escape(named)}[/]: {escape(problem.reason)}. {escape(problem.hint)}",
+                f"  [yellow]{escape(named)}[/]: {escape(problem.reason.rstrip('.'))}. {escape(problem.hint)}",
                 soft_wrap=True,
             )
         if self.count:

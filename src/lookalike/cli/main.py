@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
@@ -28,6 +27,7 @@ app = typer.Typer(
 app.command("index")(index.index)
 app.command("search")(search.search)
 app.command("show")(search.show)
+app.command("delete")(search.delete)
 app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 
@@ -47,6 +47,10 @@ def _root(
     pass
 
 
+INTERRUPTED = 130
+"""The exit code Typer leaves with after Ctrl-C."""
+
+
 def main() -> None:
     """Run a command; a known error prints what is wrong and what to do, and exits with 1 (interrupted: 130)."""
     console = Console(stderr=True, highlight=False)
@@ -57,10 +61,11 @@ def main() -> None:
         if error.hint:
             console.print(escape(error.hint), soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        console.print("Interrupted. Run the same command again to go on where it stopped.")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) has gone; Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            console.print("Interrupted. Run the same command again to go on where it stopped.")
+        raise
+    except OSError as error:
+        console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        console.print("Check that the path exists, that it may be written to, and that the disk has room.")
+        sys.exit(1)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
-from lookalike.core.errors import InputError
+from lookalike.core.errors import InputError, QueryError
 
 if TYPE_CHECKING:
     from lookalike.core.query import SearchResult
@@ -118,8 +118,15 @@ def show(
     with open_shop(shop, create=False) as opened:
         if ids:
             found = opened.get(ids)
-            for id_ in ids:
-                console.print(found.get(id_) or f"no product {id_!r}")
+            missing = [id_ for id_ in ids if id_ not in found]
+            typer.echo(
+                json.dumps([as_plain(product) for product in found.values()], ensure_ascii=False, indent=2)
+            )
+            if missing:
+                raise QueryError(
+                    f"no product {', '.join(missing)}",
+                    hint="Check the id; `lookalike search` prints ids.",
+                )
             return
         console.print(f"{shop}: {len(opened):,} products")
         table = Table(box=None, header_style="bold", padding=(0, 2))
@@ -128,6 +135,19 @@ def show(
         for name, holds in opened.columns.items():
             table.add_row(escape(name), holds)
         console.print(table)
+
+
+def delete(
+    ids: Annotated[list[str], typer.Argument(help="Product ids.")], shop: ShopOption = DEFAULT_SHOP
+) -> None:
+    """Delete products; they are not found from now on.
+
+    To delete all that a source no longer has, use `lookalike index SOURCE --prune`.
+    """
+    from lookalike.api import open as open_shop
+
+    with open_shop(shop, create=False) as opened:
+        typer.echo(f"deleted {opened.delete(ids):,} products")
 
 
 def _weight(text: str) -> tuple[str, float]:
@@ -140,7 +160,9 @@ def _weight(text: str) -> tuple[str, float]:
 
 def print_result(console: Console, result: SearchResult, *, explain: bool) -> None:
     """Print hits, then facets, and how the answer was found."""
-    if explain:
+    if not result.hits:
+        console.print("nothing found")
+    elif explain:
         _print_explained(console, result)
     else:
         console.print(_table(result))
@@ -150,7 +172,9 @@ def print_result(console: Console, result: SearchResult, *, explain: bool) -> No
     for note in result.notes:
         console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
     took = ", ".join(f"{stage} {ms:.1f}" for stage, ms in result.took_ms.items())
-    console.print(f"[dim]{result.matched:,} matched · plan {result.plan} · ms: {took}[/]", soft_wrap=True)
+    console.print(
+        f"[dim]{result.matched:,} products could match · plan {result.plan} · ms: {took}[/]", soft_wrap=True
+    )
     if result.cursor:
         console.print(f"[dim]next page: --cursor {result.cursor}[/]", soft_wrap=True)
 
@@ -179,7 +203,7 @@ def _print_explained(console: Console, result: SearchResult) -> None:
             f"{rank:>2}  [bold]{hit.score:.3f}[/]  {escape(product.id)}  {escape(product.title)}  {_price(product)}"
         )
         for term in sorted(hit.because, key=lambda term: -abs(term.contribution)):
-            of = f" to {term.part}" if term.part else ""
+            of = f" against {term.part}" if term.part else ""
             raw = "" if term.similarity is None else f", similarity {term.similarity:.3f}"
             said = f"{term.name}{of}: {term.value:.3f} x weight {term.weight:.3f}{raw}"
             console.print(f"   [dim]{term.contribution:+.3f}  {escape(said)}[/]", soft_wrap=True)
@@ -189,8 +213,8 @@ def _price(product: Product) -> str:
     return "" if product.price is None else f"{product.price:,.2f} {product.currency or ''}".strip()
 
 
-def as_plain(result: SearchResult) -> dict[str, Any]:
-    """Return a result as JSON-able values."""
+def as_plain(result: SearchResult | Product) -> dict[str, Any]:
+    """Return a result or a product as JSON-able values."""
     from dataclasses import asdict
 
     plain = asdict(result)

@@ -6,30 +6,33 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import cached_property
+from itertools import islice
 from typing import Final, Literal
 
 from lookalike.core.errors import RowError
 from lookalike.core.fields import from_json
 from lookalike.core.moments import moment
 from lookalike.core.types import ImageRef
-from lookalike.core.values import NULL_WORDS, clean, shown
+from lookalike.core.values import NULL_WORDS, clean, plain, shown
 
 ROW_NUMBER: Final = "@row"
 """Stands for the number of the row in place of an id column: ids become row-1, row-2, ..."""
 NOTHING: Final = "@none"
 """Leaves a field empty that would otherwise be recognised."""
-Kind = Literal["text", "whole", "number", "flag", "moment", "list"]
+Kind = Literal["text", "whole", "number", "comma", "flag", "moment", "list"]
 """What the text of a source without types (CSV) means, column by column."""
 
-_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?")
+_DATE: Final = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{1,2}\.\d{1,2}\.\d{4})(?:[T ]\d\d:\d\d.*)?")
 _WHOLE: Final = re.compile(r"0|-?[1-9]\d{0,17}")  # 007 is a code, not a number
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
+_COMMA: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:,\d{1,2})?")  # three digits after it may be thousands
 _FLAGS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
 def _a_moment(words: str) -> object:
-    return moment(words) if _ISO.fullmatch(words) else None
+    return moment(words) if _DATE.fullmatch(words) else None
 
 
 def _a_number(words: str) -> object:
@@ -45,6 +48,7 @@ _MEANINGS: Final[Mapping[Kind, Callable[[str], object]]] = {
     "flag": _FLAGS.get,
     "whole": lambda words: int(words) if _WHOLE.fullmatch(words) else None,
     "number": lambda words: _a_number(words) if _NUMBER.fullmatch(words) else None,
+    "comma": lambda words: _a_number(words.replace(",", ".")) if _COMMA.fullmatch(words) else None,
     "moment": _a_moment,
     "list": _a_list,
 }
@@ -101,21 +105,40 @@ def typed(value: object, kind: Kind) -> object:
 
 
 def describe(column_map: ColumnMap) -> list[tuple[str, str, str]]:
-    """Return what to print before work begins: (field or "attribute NAME", source columns, type and example)."""
-    shown = [
-        (
-            name,
-            (" / " if name == "categories" and column_map.levels else ", ").join(columns),
-            _seen(columns, column_map),
-        )
+    """Return what to print before work begins: (field, source columns, type and example), and one row for all attributes.
+
+    With two spaces around each cell, the rows fit 80 columns.
+    """
+    rows = [
+        (name, _cut(_joined(name, columns, column_map.levels), _COLUMNS_WIDTH), _seen(columns, column_map))
         for name, columns in column_map.fields.items()
     ]
-    return shown + [(f"attribute {name}", name, _seen((name,), column_map)) for name in column_map.attributes]
+    if column_map.attributes:
+        rows.append(("attributes", "", ", ".join(column_map.attributes)))
+    taken = max((len(name) for name, _, _ in rows), default=0) + max(
+        (len(of) for _, of, _ in rows), default=0
+    )
+    return [(name, of, _cut(what, _WIDTH - taken)) for name, of, what in rows]
+
+
+_WIDTH: Final = 80 - 3 * 4
+_COLUMNS_WIDTH: Final = 26
+
+
+def _joined(name: str, columns: tuple[str, ...], levels: bool) -> str:
+    return (" / " if name == "categories" and levels else ", ").join(columns)
+
+
+def _cut(words: str, width: int) -> str:
+    if len(words) <= width:
+        return words
+    whole, comma, _ = words[: width - 5].rpartition(", ")
+    return f"{whole}, ..." if comma else f"{words[: width - 3].rstrip()}..."
 
 
 def _seen(columns: tuple[str, ...], column_map: ColumnMap) -> str:
     if columns == (ROW_NUMBER,):
-        return "row number, e.g. row-1"
+        return "row number, such as row-1"
     example = column_map.examples.get(columns[0], "")
     kind = column_map.kinds.get(columns[0])
     return f"{_KIND_NAMES[kind]}{example.removeprefix('text')}" if kind else example
@@ -126,13 +149,15 @@ _KIND_NAMES: Final[Mapping[Kind, str]] = {
         "text": "text",
         "whole": "whole number",
         "number": "number",
+        "comma": "number",
         "flag": "yes or no",
         "moment": "date",
         "list": "list",
     }
 }
 _TYPE_NAMES: Final[Mapping[type, str]] = {
-    **{str: "text", bool: "yes or no", int: "whole number", float: "number", dict: "object"}
+    **{str: "text", bool: "yes or no", int: "whole number", float: "number", dict: "object"},
+    **dict.fromkeys((date, datetime), "date"),
 }
 
 
@@ -142,14 +167,28 @@ def example(cells: Sequence[object]) -> str:
         return "empty in the first rows"
     value = cells[0]
     if isinstance(value, list | tuple):
-        return f"list, e.g. {_short(value[0])}"
+        return f"list, such as {_short(value[0])}"
     name = _TYPE_NAMES.get(type(value), type(value).__name__)
-    return _short(value) if isinstance(value, bytes) else f"{name}, e.g. {_short(value)}"
+    return _short(value) if isinstance(value, bytes) else f"{name}, such as {_short(value)}"
 
 
 def _short(value: object) -> str:
+    words = _written(value)
+    return words if len(words) <= 40 else words[:39] + "…"
+
+
+def _written(value: object, depth: int = 0) -> str:
+    """Write a value the way people do: 2026-01-31, or "amount: 5, currency: EUR"."""
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
-    value = value.ref if isinstance(value, ImageRef) else value
-    words = " ".join(clean(value[:200]).split()) if isinstance(value, str) else shown(value)
-    return words if len(words) <= 40 else words[:39] + "…"
+    if isinstance(value, str | ImageRef):
+        words = value if isinstance(value, str) else value.ref
+        return " ".join(clean(words[:200]).split())
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping) and depth < 2:
+        members = [f"{key}: {_written(plain(held), depth + 1)}" for key, held in islice(value.items(), 5)]
+        return ", ".join(members)
+    return shown(value)

@@ -1,7 +1,8 @@
 """The fields of a product as a table: what columns shops call them, and how a cell of each is read.
 
 Names are compared by their letters and digits in lower case, so `productDisplayName`, `product_display_name` and "Product
-Display Name" are one; a leading "product", "item", "article" or "variant" may be left out. Names are listed best first.
+Display Name" are one; a leading "product", "item", "article" or "variant" may be left out. Names are listed best first; those
+of other languages than English are in `names`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from lookalike.core import amounts, moments, values
+from lookalike.core import amounts, moments, names, values
 from lookalike.core.values import clean, is_missing, plain, text
 
 
@@ -37,8 +38,20 @@ AVAILABLE: Final[Mapping[str, bool]] = {
         ("outofstock", "unavailable", "notavailable", "notinstock", "soldout", "discontinued"), False
     ),
     **dict.fromkeys(("preorder", "backorder", "onbackorder", "presale"), False),
+    **dict.fromkeys(names.IN_STOCK, True),
+    **dict.fromkeys(names.OUT_OF_STOCK, False),
 }
-EXACT: Final = frozenset({*values.YES_NO, "instock", "outofstock", "available", "unavailable"})
+EXACT: Final = frozenset(
+    {
+        *values.YES_NO,
+        "instock",
+        "outofstock",
+        "available",
+        "unavailable",
+        *names.IN_STOCK,
+        *names.OUT_OF_STOCK,
+    }
+)
 """Words of which yes or no is the whole meaning; what says more is also kept as an attribute."""
 ACTIVE: Final[Mapping[str, bool]] = {
     **dict.fromkeys(
@@ -48,6 +61,7 @@ ACTIVE: Final[Mapping[str, bool]] = {
         ("inactive", "disabled", "unpublished", "draft", "archived", "deleted", "hidden", "offline"), False
     ),
     **dict.fromkeys(("private", "pending", "discontinued", "trash"), False),
+    **names.ACTIVE,
 }
 _SEPARATOR: Final = re.compile(r" ?(?:[>|»/] ?)+")
 
@@ -108,13 +122,17 @@ def brand(value: object) -> str | None:
     return text(value) or None
 
 
-def _words(names: str) -> tuple[str, ...]:
-    return tuple(names.split())
+def _words(written: str, field: str = "") -> tuple[str, ...]:
+    return (*written.split(), *names.names(field))
 
 
-IDS: Final = _words(
-    """id uid uuid guid uniqid uniqueid sku skuid variantid variantsku itemid itemno itemnumber articleid articleno
-    articlenumber productid pid prodid productcode productnumber code asin gtin ean upc barcode isbn handle slug"""
+IDS: Final = (
+    *_words(
+        """id uid uuid guid uniqid uniqueid sku skuid variantid variantsku itemid itemno itemnumber articleid articleno
+        articlenumber productid pid prodid productcode productnumber code""",
+        "id",
+    ),
+    *_words("asin gtin ean upc barcode isbn handle slug"),
 )
 OF_FAMILIES: Final = _words("productid pid prodid productcode productnumber handle slug")
 """Names of ids that name the family when another column names the variant."""
@@ -123,10 +141,13 @@ LEVELS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("category", "categoryname"), 2),
     **dict.fromkeys(("subcategory", "subcategoryname", "secondarycategory", "categorysub"), 3),
     **dict.fromkeys(("subsubcategory", "articletype", "tertiarycategory", "leafcategory"), 4),
+    **names.LEVELS,
 }
 """Columns that hold one level each of a category path, by depth."""
-NUMBERED_LEVEL: Final = re.compile(r"(?:category|categorylevel|categoryl|cat|l|level)(\d)(?:category)?")
-NO_PICTURES: Final = re.compile(r"thumb|logo|icon|swatch|favicon|avatar")
+NUMBERED_LEVEL: Final = re.compile(
+    r"(?:category|categorylevel|categoryl|cat|l|level|kategorie|categorie|categoria)(\d)(?:category)?"
+)
+NO_PICTURES: Final = re.compile(r"thumb|logo|icon|swatch|favicon|avatar|vorschau|vignette|miniatur")
 """Columns that hold pictures of something else, or the same pictures smaller."""
 
 FIELDS: Final = (
@@ -134,84 +155,118 @@ FIELDS: Final = (
     Field(
         "family",
         family,
-        _words("itemgroupid groupid family familyid parentid parentsku parentasin masterid styleid modelid"),
+        _words(
+            "itemgroupid groupid family familyid parentid parentsku parentasin masterid styleid modelid",
+            "family",
+        ),
         ("group", "model", "modelnumber", "modelno"),
     ),
     Field(
         "title",
         text,
-        _words("title name producttitle productname displayname prodname itemname heading headline caption"),
-        ("product", "titel"),
+        _words(
+            "title name producttitle productname displayname prodname itemname heading headline caption",
+            "title",
+        ),
+        _words("product", "title?"),
     ),
     Field(
         "description",
         values.prose,
-        _words("""description longdescription fulldescription desc descr bodyhtml body detaildesc details shortdescription
-            about summary"""),
+        _words(
+            """description longdescription fulldescription desc descr bodyhtml body detaildesc details longtext
+            shortdescription about summary""",
+            "description",
+        ),
         ("text", "content"),
     ),
     Field(
         "price",
         price,
-        _words("""price currentprice saleprice sellingprice finalprice discountedprice specialprice regularprice retailprice
-            listprice baseprice unitprice msrp"""),
-        ("amount", "cost"),
+        _words(
+            """price currentprice saleprice sellingprice finalprice discountedprice specialprice regularprice retailprice
+            listprice baseprice unitprice msrp""",
+            "price",
+        ),
+        _words("amount cost", "price?"),
     ),
     Field(
-        "currency", amounts.currency, ("currency", "currencycode", "pricecurrency", "currencyiso"), ("curr",)
+        "currency",
+        amounts.currency,
+        _words("currency currencycode pricecurrency currencyiso", "currency"),
+        ("curr",),
     ),
-    Field("brand", brand, ("brand", "brandname", "vendor", "manufacturer", "maker", "designer")),
+    Field("brand", brand, _words("brand brandname vendor manufacturer maker designer", "brand")),
     Field(
         "categories",
         categories,
-        _words("""categories category categorypath categoriespath productcategories productcategorytree categorytree
+        _words(
+            """categories category categorypath categoriespath productcategories productcategorytree categorytree
             breadcrumbs breadcrumb producttype producttypename articletype taxonomy googleproductcategory mastercategory
-            maincategory subcategory"""),
+            maincategory subcategory productgroupname productgroup""",
+            "categories",
+        ),
     ),
     Field(
         "images",
         lambda value: value,
-        _words("""images image imageurl imageurls imagelink imagelinks imagesrc imagepath imagefile imagefilename imagebytes
+        _words(
+            """images image imageurl imageurls imagelink imagelinks imagesrc imagepath imagefile imagefilename imagebytes
             imagedata img imgs imgurl imgsrc picture pictures pictureurl photo photos photourl mainimage mainimageurl
             primaryimage primaryimageurl imagefront gallery galleryimages galleryurls additionalimage additionalimages
-            additionalimageurl additionalimageurls additionalimagelink additionalimagelinks otherimages"""),
+            additionalimageurl additionalimageurls additionalimagelink additionalimagelinks otherimages""",
+            "images",
+        ),
     ),
     Field(
         "availability",
         availability,
-        _words("""availability available isavailable instock isinstock stockstatus stock stocklevel stockquantity stockqty
-            inventory inventoryquantity inventoryqty quantityinstock quantityavailable
-            numberavailableinstock"""),
-        ("quantity", "qty", "status"),
+        (
+            *_words("availability available isavailable instock isinstock stockstatus", "availability"),
+            *_words(
+                """stock stocklevel stockquantity stockqty inventory inventoryquantity inventoryqty quantityinstock
+                quantityavailable numberavailableinstock""",
+                "stock",
+            ),
+        ),
+        _words("quantity qty status", "stock?"),
     ),
     Field(
         "popularity",
         amounts.popularity,
-        _words("""popularity popularityscore sales salescount salesvolume unitssold soldcount sold orders ordercount
-            purchases purchasecount views viewcount pageviews clicks"""),
+        _words(
+            """popularity popularityscore sales salescount salesvolume unitssold soldcount sold orders ordercount
+            purchases purchasecount views viewcount pageviews clicks""",
+            "popularity",
+        ),
         ("likes",),
     ),
     Field(
         "rating",
         amounts.rating,
-        _words("""rating averagerating avgrating meanrating ratingaverage ratingvalue stars starrating reviewrating
-            averagereviewrating
-            overallrating"""),
-        ("reviewscore", "score", "ratings"),
+        _words(
+            """rating averagerating avgrating meanrating ratingaverage ratingvalue stars starrating reviewrating
+            averagereviewrating overallrating""",
+            "rating",
+        ),
+        _words("reviewscore score ratings", "rating?"),
     ),
     Field("conversion_rate", amounts.conversion_rate, ("conversionrate", "cvr", "convrate", "conversion")),
     Field(
         "added",
         moments.moment,
-        _words("""added addedat addedon dateadded createdat createdon datecreated creationdate publishedat publishedon
-            datepublished publishdate releasedate releasedat launchdate launchedat onlinesince firstseen"""),
-        ("created", "published", "date"),
+        _words(
+            """added addedat addedon dateadded createdat createdon datecreated creationdate publishedat publishedon
+            datepublished publishdate releasedate releasedat launchdate launchedat onlinesince firstseen""",
+            "added",
+        ),
+        _words("created published date", "added?"),
     ),
     Field(
         "active",
         active,
-        ("active", "isactive", "enabled", "isenabled"),
-        ("status", "state", "published", "visible"),
+        _words("active isactive enabled isenabled", "active"),
+        _words("status state published visible", "active?"),
     ),
 )
 BY_NAME: Final[Mapping[str, Field]] = {field.name: field for field in FIELDS}

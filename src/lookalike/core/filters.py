@@ -1,7 +1,7 @@
-"""Filters: one tree, its JSON form, and what it means.
+"""Filters: one tree, and what it means.
 
-The text form for people lives in `core.filter_text`. What a filter means is defined here once, by `matches`, on single
-products; everything faster (columns, push-down compilers) must agree with it.
+The text form for people is in `core.filter_text`, the JSON form for programs in `core.filter_json`. What a filter means is
+defined here once, by `matches`, on single products; everything faster (columns, push-down compilers) must agree with it.
 
 A field's value is read as a set of scalars: a list is its elements, anything else is itself alone, a missing field is the
 empty set. A comparison holds if *some* scalar of the field satisfies it, so a missing field satisfies none, and
@@ -282,54 +282,6 @@ def _bind_operand(name: str, operator: str, operand: Operand, held: frozenset[ty
     raise FilterError(f"{name} holds {holds_names}, not {TYPE_NAMES[wanted]}", hint=f"You gave {operand!r}.")
 
 
-def unknown_column(name: str, known: Iterable[str], position: int | None = None) -> FilterError:
-    """Return the error for a column that is not there, naming close matches first."""
-    names = sorted(known)
-    close = get_close_matches(name, names, n=3)
-    hint = (f"Did you mean {' or '.join(close)}? " if close else "") + f"Columns: {', '.join(names)}."
-    return FilterError(f"no column {name!r}", hint=hint, position=position)
-
-
-# --- JSON form ------------------------------------------------------------------------------------------------------
-
-
-def from_json(tree: object) -> Filter:
-    """Read the JSON form: {"and": [...]}, {"or": [...]}, {"not": {...}} or {"field": f, "op": o, "value": v}.
-
-    Dates are {"$date": "2026-01-31"}. Raises FilterError naming the node that is wrong.
-    """
-    return _from_json(tree, 0)
-
-
-def _from_json(tree: object, depth: int) -> Filter:
-    if depth > MAX_DEPTH:
-        raise FilterError(f"filters nested deeper than {MAX_DEPTH}", hint="Write one list of and, or of or.")
-    match tree:
-        case {"and": list(inner), **rest} if not rest:
-            return And(tuple(_from_json(f, depth + 1) for f in inner))
-        case {"or": list(inner), **rest} if not rest:
-            return Or(tuple(_from_json(f, depth + 1) for f in inner))
-        case {"not": inner, **rest} if not rest:
-            return Not(_from_json(inner, depth + 1))
-        case {"field": str(field), "op": str(operator), **rest} if not rest.keys() - {"value"}:
-            return compare(field, operator, _operand_from_json(rest.get("value")))
-    raise FilterError(
-        f"not a filter: {short_repr(tree)}",
-        hint='Use {"field": "price", "op": "<", "value": 50}, {"and": [...]}, {"or": [...]} or {"not": {...}}.',
-    )
-
-
-def _operand_from_json(value: object) -> object:
-    return [_scalar_from_json(v) for v in value] if isinstance(value, list) else _scalar_from_json(value)
-
-
-def _scalar_from_json(value: object) -> object:
-    match value:
-        case {"$date": str(text), **rest} if not rest:
-            return parse_date(text)
-    return value
-
-
 def parse_date(text: str) -> datetime:
     """Read an ISO date or time, UTC where it names no zone, or raise FilterError."""
     try:
@@ -338,23 +290,9 @@ def parse_date(text: str) -> datetime:
         raise FilterError(f"{text!r} is not a date", hint="Write it as 2026-01-31.") from None
 
 
-def to_json(filter_: Filter) -> dict[str, Any]:
-    """Write the JSON form; `from_json` reads it back to an equal tree."""
-    match filter_:
-        case And(filters):
-            return {"and": [to_json(f) for f in filters]}
-        case Or(filters):
-            return {"or": [to_json(f) for f in filters]}
-        case Not(inner):
-            return {"not": to_json(inner)}
-        case Compare(field, operator, operand):
-            node: dict[str, Any] = {"field": field, "op": operator}
-            if operator != "exists":
-                node["value"] = _operand_to_json(operand)
-            return node
-
-
-def _operand_to_json(operand: Operand) -> Any:
-    if isinstance(operand, tuple):
-        return [_operand_to_json(v) for v in operand]
-    return {"$date": operand.isoformat()} if isinstance(operand, datetime) else operand
+def unknown_column(name: str, known: Iterable[str], position: int | None = None) -> FilterError:
+    """Return the error for a column that is not there, naming close matches first."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=3)
+    hint = (f"Did you mean {' or '.join(close)}? " if close else "") + f"Columns: {', '.join(names)}."
+    return FilterError(f"no column {name!r}", hint=hint, position=position)

@@ -86,7 +86,9 @@ def decode(data: bytes, limits: ImageLimits = LIMITS) -> Pixels:
     that a format has no means to show, such as a few wrong bits in a JPEG, comes out as it stands.
     """
     if len(data) > limits.max_bytes:
-        raise LimitError("max_bytes", f"The image has {len(data):,} bytes; {limits.max_bytes:,} are allowed.")
+        raise LimitError(
+            "images.max_bytes", f"The image has {len(data):,} bytes; {limits.max_bytes:,} are allowed."
+        )
     kind = image_kinds.recognise(data)
     try:
         contents = image_files.READERS[kind](data)
@@ -97,7 +99,7 @@ def decode(data: bytes, limits: ImageLimits = LIMITS) -> Pixels:
     except LookalikeError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise LimitError("max_pixels", f"The {kind} image has too many pixels.") from error
+        raise LimitError("images.max_pixels", f"The {kind} image has too many pixels.") from error
     except ImportError as error:
         raise ImageError(f"This Pillow cannot read {kind}.", hint="pip install --upgrade pillow") from error
     except Exception as error:  # a decoder given hostile bytes may raise anything, and all of it means this
@@ -170,7 +172,7 @@ def _check_size(width: int, height: int, limits: ImageLimits) -> None:
     if width * height > limits.max_pixels:
         size = f"{width} x {height}"
         raise LimitError(
-            "max_pixels", f"The image has {size} pixels; {limits.max_pixels:,} in all are allowed."
+            "images.max_pixels", f"The image has {size} pixels; {limits.max_pixels:,} in all are allowed."
         )
 
 

@@ -250,3 +250,7 @@ class ImageLoader(Protocol):
     def load(self, refs: Iterable[ImageRef]) -> list[bytes | Exception]:
         """Return the bytes, or the FetchError / LimitError that says why not, for each reference, in order."""
         ...
+
+    def close(self) -> None:
+        """Close connections that were kept for more."""
+        ...

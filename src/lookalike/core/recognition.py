@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Final
 
 from lookalike.core.amounts import CODES
+from lookalike.core.clues import LIKELY, in_dollars, looks_like_code, readable
 from lookalike.core.column_map import NOTHING, ROW_NUMBER, ColumnMap, Kind, example, kind_of
-from lookalike.core.errors import InputError, RowError, SourceError
+from lookalike.core.errors import InputError, SourceError
 from lookalike.core.fields import (
     BY_NAME,
     FIELDS,
@@ -20,9 +22,10 @@ from lookalike.core.fields import (
     OF_FAMILIES,
     Field,
 )
+from lookalike.core.names import QUALIFIERS
 from lookalike.core.references import looks_like_images
 from lookalike.core.types import ImageRef
-from lookalike.core.values import is_missing, plain, squashed
+from lookalike.core.values import is_missing, plain, squashed, unaccented
 
 SAMPLE_ROWS: Final = 200
 """How many first rows to recognise columns by; more bring little certainty, and rows may hold whole pictures."""
@@ -30,10 +33,14 @@ ENOUGH: Final = 20  # rows needed to take a column for the id only because its v
 MOSTLY: Final = 0.8  # share of the present cells that must fit a field for a vague name to be taken for it
 _SEVERAL: Final = ("categories", "images")  # fields that may be made of several columns
 _ALIASES: Final = {"category": "categories", "image": "images"}
-_PREFIX: Final = re.compile(r"^(?:(?:product|item|article|variant)[\W_]+|g:)")
+_PREFIX: Final = re.compile(r"^(?:(?:product|item|article|variant)[\W_]+|g:|(?:produkt|artikel)[\W_]*)")
+_BRACKETS: Final = re.compile(r"[(\[].*?[)\]]")
+_QUALIFIED: Final = re.compile(rf"[\W_]+(?:{'|'.join(map(re.escape, QUALIFIERS))})$")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _DIGITS: Final = re.compile(r"\d+$")
-_CURRENCY: Final = re.compile(r"(?:sale|unit)?price(?:in)?([a-z]{3})")
+_CURRENCY: Final = re.compile(
+    r"(?:sale|unit|verkaufs)?(?:price|preis|prix|precio|prezzo|prijs)(?:in|en)?([a-z]{3})"
+)
 
 Cells = Mapping[str, Sequence[object]]
 """The cells of each column in the sample that hold something, as plain values."""
@@ -60,8 +67,11 @@ def recognise(
     }
     claims = _Claims(cells, _overridden(columns, overrides or {}), len(samples))
     levels = claims.claim_all()
+    claims.note_what_is_missing()
     fields = {each.name: claims.fields[each.name] for each in FIELDS if claims.fields.get(each.name)}
     priced = _currency_in(fields.get("price", ())) if "currency" not in claims.fields else None
+    if "currency" not in claims.fields and not priced:
+        claims.note_dollars()
     return ColumnMap(
         fields=fields,
         attributes=tuple(claims.free),
@@ -80,7 +90,7 @@ def _kinds(cells: Cells) -> dict[str, Kind]:
 
 
 def _currency_in(columns: Sequence[str]) -> str | None:
-    for key in (keys_of(column)[-1] for column in columns):
+    for key in (keys_of(column)[1] for column in columns):
         if (match := _CURRENCY.fullmatch(key)) and match[1].upper() in CODES:
             return match[1].upper()
     return None
@@ -120,10 +130,18 @@ def _known(what: str, given: str, known: Sequence[str]) -> str:
     return f"Known {what}: {', '.join(first[:50])}."
 
 
-def keys_of(column: str) -> tuple[str, str]:
-    """Return the two forms of a column's name to look up: whole, and without a leading "product" or the like."""
-    apart = _CAMEL.sub("_", column.strip()).lower()
-    return squashed(column), squashed(_PREFIX.sub("", apart))
+def keys_of(column: str) -> tuple[str, str, str]:
+    """Return the forms of a column's name to look up: whole, without a leading "product" or the like, and the bare noun.
+
+    The bare noun has no brackets and no word such as "brutto" or "du produit" after it either.
+    """
+    apart = _PREFIX.sub("", unaccented(_CAMEL.sub("_", column.strip())))
+    bare = _QUALIFIED.sub("", _BRACKETS.sub("", apart).strip())
+    return squashed(column), squashed(apart), squashed(bare)
+
+
+_CLOSE: Final = (0, 1)  # the forms of keys_of that are a name
+_BARE: Final = (2,)  # and the one that the cells must bear out
 
 
 class _Claims:
@@ -150,11 +168,11 @@ class _Claims:
         self.fields[name] = tuple(columns)
         self.free = [column for column in self.free if column not in self.fields[name]]
 
-    def named(self, names: Iterable[str]) -> list[str]:
+    def named(self, names: Iterable[str], forms: Iterable[int] = _CLOSE) -> list[str]:
         """Return the free columns with one of these names, best first; whole names come before those without a prefix."""
         wanted = tuple(names)
         found: dict[str, None] = {}
-        for form in (0, 1):
+        for form in forms:
             by_key = {keys_of(column)[form]: column for column in reversed(self.free)}
             found |= dict.fromkeys(by_key[name] for name in wanted if name in by_key)
         return list(found)
@@ -170,7 +188,7 @@ class _Claims:
 
     def identity(self) -> None:
         """Find the id, and the family: two ids of which one repeats are those of the variant and its product."""
-        candidates = self.named(IDS)
+        candidates = self.named(IDS) or self.named(IDS, _BARE)
         if not self.fields.get("id") and candidates:
             self._choose_id(candidates)
         if "family" not in self.fields:
@@ -182,7 +200,9 @@ class _Claims:
     def _choose_id(self, candidates: Sequence[str]) -> None:
         few = self.rows < 4  # too few rows to say that a column repeats
         usable = [column for column in candidates if self.distinct(column) > 0.5 or few]
-        best = max(usable, key=lambda column: self.distinct(column) == 1.0, default=None)
+        best = max(
+            usable, key=lambda column: (self.distinct(column) == 1.0, bool(self.cells[column])), default=None
+        )
         if best is None:
             return
         self.claim("id", [best])
@@ -190,21 +210,45 @@ class _Claims:
             self.notes.append(f'The column "{best}" is the id, though some of the first rows share one.')
 
     def identity_by_content(self) -> None:
-        if self.rows >= ENOUGH:
-            for column in self.free:
-                held = self.cells[column]
-                if all(map(_id_like, held)) and len(held) == self.rows == len(set(held)):
-                    self.claim("id", [column])
-                    self.notes.append(
-                        f'The column "{column}" is the id: no two of the first rows share a value.'
-                    )
-                    return
+        """Take the one free column that holds a code of its own in every row; raise SourceError when there is none."""
+        codes = [column for column in self.free if self.unique(column)] if self.rows >= ENOUGH else []
+        if len(codes) == 1:
+            self.claim("id", codes)
+            self.notes.append(f'The column "{codes[0]}" is the id: no two of the first rows share a value.')
+            return
         named = ", ".join(f'"{column}"' for column in self.named(IDS)[:3])
         repeat = f" Values of {named} repeat or are missing." if named else ""
+        unique = ", ".join(filter(self.unique, self.cells)) if self.rows > 1 else ""
+        found = f"unique in the first rows: {unique}" if unique else "no column is unique in the first rows"
+        columns = _cut(list(self.cells))
         raise SourceError(
-            f"No column can be the id of the products.{repeat}",
+            f"No column can be the id of the products.{repeat} The columns are {columns or 'none'}; {found}.",
             hint="Name the column with --map id=COLUMN, or number the rows with --map id=@row.",
         )
+
+    def unique(self, column: str) -> bool:
+        """Say whether every row of the sample has a code or number of its own here."""
+        held = self.cells[column]
+        return len(held) == self.rows and all(map(looks_like_code, held)) and len(set(held)) == len(held)
+
+    def note_what_is_missing(self) -> None:
+        """Say which of the fields that matter most have no column, and which columns may be theirs."""
+        if len(self.cells) <= 2:
+            return
+        for name in LIKELY:
+            if name not in self.fields:
+                likely = _cut([column for column in self.free if self.fits(column, LIKELY[name])], 3)
+                perhaps = f" Perhaps {likely}?" if likely else ""
+                self.notes.append(
+                    f"No column was taken for the {name}; name it with --map {name}=COLUMN.{perhaps}"
+                )
+
+    def note_dollars(self) -> None:
+        """Say that a price in "$" has no currency, as several countries write theirs so."""
+        if any(
+            self.fits(column, in_dollars) for column in self.fields.get("price", ()) if column in self.cells
+        ):
+            self.notes.append("Prices are in $; name the currency with a currency column.")
 
     def levels(self) -> bool:
         """Find columns that hold one level of a category path each."""
@@ -219,17 +263,21 @@ class _Claims:
     def by_name(self, each: Field) -> None:
         if each.name in self.fields:
             return
-        found = self.named(each.names)
-        if not found and each.name == "price":
-            found = [column for column in self.free if _currency_in((column,))]
-        if not found:
-            found = [
-                column
-                for column in self.named(each.hints)
-                if self.fits(column, lambda cell: _readable(each, cell))
-            ]
+        found = self.candidates(each)
+        if each.name == "price":  # a sale price is often filled for some rows only, the regular one for all
+            found = sorted(found, key=lambda column: -len(self.cells[column]))
         if found:
             self.claim(each.name, found[:1])
+
+    def candidates(self, each: Field) -> list[str]:
+        """Return the free columns that may be this field, best first; one without any value only for want of others."""
+        named = self.named(each.names)
+        if not named and each.name == "price":
+            named = [column for column in self.free if _currency_in((column,))]
+        if filled := [column for column in named if self.cells[column]]:
+            return filled
+        vague = self.named(each.names, _BARE) + self.named(each.hints) + self.named(each.hints, _BARE)
+        return [column for column in vague if self.fits(column, partial(readable, each))] or named
 
     def images(self) -> None:
         """Find the columns of pictures: those named so, and those whose cells are evidently pictures."""
@@ -252,7 +300,7 @@ _PICTURES: Final = (str, bytes, list, tuple, Mapping, ImageRef)
 
 
 def _level(column: str) -> int:
-    for key in keys_of(column):
+    for key in keys_of(column)[:2]:
         if match := NUMBERED_LEVEL.fullmatch(key):
             return int(match[1])
         if key in LEVELS:
@@ -260,14 +308,5 @@ def _level(column: str) -> int:
     return 0
 
 
-def _readable(each: Field, cell: object) -> bool:
-    try:
-        return not is_missing(each.read(cell))
-    except RowError:
-        return False
-
-
-def _id_like(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= 64 and not any(map(str.isspace, value.strip()))
-    return isinstance(value, int) and not isinstance(value, bool)
+def _cut(columns: Sequence[str], limit: int = 40) -> str:
+    return ", ".join(columns[:limit]) + (", ..." if len(columns) > limit else "")

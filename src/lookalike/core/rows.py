@@ -186,7 +186,7 @@ class _Reading:
         value = plain(self._cell("availability"))
         exact = isinstance(value, bool) or (isinstance(value, str) and squashed(value) in EXACT)
         if found is not None and not exact:  # "3 left" says more than yes: it stays as an attribute too
-            self._attribute(self.columns.fields["availability"][0], value)
+            self._attribute(*self._typed(self.columns.fields["availability"][0], value))
 
     def _categories(self) -> None:
         columns = self.columns.fields.get("categories", ())
@@ -220,10 +220,10 @@ class _Reading:
         self._keep("images", tuple(found.values())[:limit] or None)
 
     def _attributes(self) -> None:
-        mapped, kinds = self.columns.mapped, self.columns.kinds
+        mapped = self.columns.mapped
         for column, value in self.values.items():
             if column not in mapped:
-                self._attribute(column, typed(value, kinds[column]) if column in kinds else value)
+                self._attribute(*self._typed(column, value))
         names = list(self.attributes)
         limit = self.limits.max_attributes
         if len(names) > limit:
@@ -231,6 +231,10 @@ class _Reading:
             self.errors.append(("attributes", RowError(reason, hint="Leave some out, or raise the limit.")))
             for name in names[limit:]:
                 del self.attributes[name]
+
+    def _typed(self, column: str, value: object) -> tuple[str, object]:
+        kind = self.columns.kinds.get(column)
+        return column, typed(value, kind) if kind else value
 
     def _attribute(self, column: str, value: object) -> None:
         for name, found in self._members(column, value):

@@ -22,6 +22,7 @@ from uuid import UUID
 
 import numpy as np
 
+from lookalike.core import names
 from lookalike.core.errors import RowError
 
 NULL_WORDS: Final = frozenset({"nan", "null", "none", "n/a", "#n/a", "nat", "<na>"})
@@ -29,6 +30,7 @@ NULL_WORDS: Final = frozenset({"nan", "null", "none", "n/a", "#n/a", "nat", "<na
 YES_NO: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "t", "yes", "y", "on"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off"), False),
+    **names.YES_NO,
 }
 MAX_INT_BITS: Final = 1024  # a whole number with more bits is no price, count or id, and takes long to print
 PLAIN: Final = frozenset({str, int, float, bool, bytes, list, tuple, dict, type(None)})
@@ -188,8 +190,16 @@ def identifier(value: object) -> str:
 
 
 def squashed(words: str) -> str:
-    """Reduce a phrase to its letters and digits in lower case, so that "In-Stock" and "in_stock" are one."""
-    return "".join(c for c in words.casefold() if c.isalnum())
+    """Reduce a phrase to its letters and digits in lower case and without accents: "In-Stock" is instock, "Épuisé" epuise."""
+    return "".join(c for c in unaccented(words) if c.isalnum())
+
+
+def unaccented(words: str) -> str:
+    """Return a text in lower case, with "é" as "e" and "ß" as "ss"."""
+    folded = words.casefold()
+    if folded.isascii():
+        return folded
+    return "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
 
 
 def truth(value: object, words: Mapping[str, bool], expected: str) -> bool | None:

@@ -6,25 +6,27 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from lookalike.core.errors import LimitError, QueryError
-from lookalike.core.filters import to_json
-from lookalike.core.query import Query
+from lookalike.core.filter_json import to_json
+from lookalike.core.query import ImagePart, Part, ProductPart, Query, TextPart
 from lookalike.core.types import Keys, content_hash
-from lookalike.engine.probes import Probe
 
 _SIGNATURE_CHARS = 12
 
 
-def signature(query: Query, probes: Sequence[Probe]) -> str:
-    """Return a short hash of everything that shapes the answer but the page."""
+def signature(query: Query) -> str:
+    """Return a short hash of everything that was asked but the page.
+
+    What was asked, not the vectors made of it: those of a product change when it is embedded or its attributes are learned
+    anew, and a page that was begun goes on all the same.
+    """
     asked = [
         None if query.where is None else to_json(query.where),
         (
-            query.k,
             query.mode,
             _in_order(query.weights),
             _in_order(query.rerank),
@@ -32,10 +34,22 @@ def signature(query: Query, probes: Sequence[Probe]) -> str:
             query.group,
             query.max_per_category,
         ),
-        [(p.part, p.part_weight, p.space, p.weight) for p in probes],
+        [(float(part.weight), *_said(part)) for part in query.parts],
     ]
-    vectors = b"".join(p.vectors.tobytes() for p in probes)
-    return content_hash(repr(asked).encode() + vectors)[:_SIGNATURE_CHARS]
+    return content_hash(repr(asked))[:_SIGNATURE_CHARS]
+
+
+def _said(part: Part) -> tuple[object, ...]:
+    """Return what a part asks for; what it is called makes no difference."""
+    match part:
+        case TextPart():
+            return "text", part.text
+        case ProductPart():
+            return "like", part.id
+        case ImagePart():
+            return "image", part.pixels.shape, content_hash(part.pixels.tobytes())
+    vectors = np.asarray(part.vector, np.float32)
+    return "vector", part.space, vectors.shape, content_hash(vectors.tobytes())
 
 
 def _in_order(asked: object) -> object:
@@ -64,7 +78,9 @@ def read(cursor: str | None, signature: str, max_depth: int) -> Keys:
     except (binascii.Error, zlib.error, ValueError):
         raise QueryError("this cursor is damaged", hint="Repeat the query without a cursor.") from None
     if len(seen) >= max_depth:
-        raise LimitError("max_depth", f"the pages of one search can show {max_depth} products together")
+        raise LimitError(
+            "search.max_depth", f"the pages of one search can show {max_depth} products together"
+        )
     if (seen < 0).any() or not unpacker.eof or unpacker.unused_data:
         raise QueryError("this cursor is damaged", hint="Repeat the query without a cursor.")
     return seen

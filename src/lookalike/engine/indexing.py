@@ -1,13 +1,14 @@
 """The catalogue, made searchable: columns and one index per space, kept up with the change sequence.
 
 Everything here is derived from the catalogue and can be thrown away. One writer at a time brings it up to date; searches
-read it meanwhile.
+read it meanwhile, and each of them takes `LiveIndex.view` once: what was learned is replaced as a whole.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
@@ -29,6 +30,19 @@ PROBES = 256
 MakeIndex = Callable[[int], VectorIndex]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What a search compares with: the spaces, and the attribute model and calibrations that belong to them."""
+
+    spaces: Mapping[str, VectorIndex]
+    attributes: AttributeModel = NO_ATTRIBUTES
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+
+    def calibration(self, space: str) -> Calibration:
+        """Return how to read similarities of a space."""
+        return self.calibrations.get(space, UNCALIBRATED)
+
+
 class LiveIndex:
     """What searches read. `fingerprints` says, per embedded space, which encoder's vectors to use."""
 
@@ -45,28 +59,37 @@ class LiveIndex:
         self._catching_up = Lock()
         self._artifacts: tuple[bytes | None, bytes | None] = (None, None)
         self.columns = Columns()
-        self.spaces: dict[str, VectorIndex] = {space: make_index(dim) for space in EMBEDDED}
-        self.attributes: AttributeModel = NO_ATTRIBUTES
-        self.calibrations: Mapping[str, Calibration] = {}
+        self.view = View({space: make_index(dim) for space in EMBEDDED})
         self.seq = 0
 
-    def calibration(self, space: str) -> Calibration:
-        """Return how to read similarities of a space."""
-        return self.calibrations.get(space, UNCALIBRATED)
+    @property
+    def spaces(self) -> Mapping[str, VectorIndex]:
+        """The spaces as they are now."""
+        return self.view.spaces
 
-    def refresh(self) -> int:
-        """Apply what changed in the catalogue since last time; return how many products that were."""
-        with self._catching_up:
-            head, applied = self._catalog.sequence(), 0
-            if head == self.seq:
-                return 0
-            while changes := self._catalog.changes(self.seq, CHUNK):
-                self._apply(changes)
-                self.seq = changes[-1].seq
-                applied += len(changes)
-            self._read_artifacts()
-            self.seq = max(self.seq, head)
-            return applied
+    def refresh(self, *, wait: bool = True) -> int:
+        """Apply what changed in the catalogue since last time; return how many products that were.
+
+        While another thread does so, wait for it, or with `wait` False leave it to that thread.
+        """
+        if not self._catching_up.acquire(blocking=wait):
+            return 0
+        try:
+            return self._catch_up()
+        finally:
+            self._catching_up.release()
+
+    def _catch_up(self) -> int:
+        head, applied = self._catalog.sequence(), 0
+        if head == self.seq:
+            return 0
+        while changes := self._catalog.changes(self.seq, CHUNK):
+            self._apply(changes)
+            self.seq = changes[-1].seq
+            applied += len(changes)
+        self._read_artifacts()
+        self.seq = max(self.seq, head)
+        return applied
 
     def _apply(self, changes: Sequence[Change]) -> None:
         gone = [c.key for c in changes if c.product is None or not c.product.active]
@@ -95,7 +118,7 @@ class LiveIndex:
                 self.spaces[space].upsert(found, vectors)
 
     def _load_attributes(self, keys: Keys) -> None:
-        found, vectors = self.attributes.vectors(self.columns, keys)
+        found, vectors = self.view.attributes.vectors(self.columns, keys)
         self.spaces[ATTRIBUTES].delete(np.setdiff1d(keys, found))
         self.spaces[ATTRIBUTES].upsert(found, vectors)
 
@@ -108,18 +131,19 @@ class LiveIndex:
             self._use_attributes(AttributeModel.from_bytes(model))
         if calibration is not None:
             anchors = json.loads(calibration)
-            self.calibrations = {space: Calibration(*pair) for space, pair in anchors.items()}
+            calibrations = {space: Calibration(*pair) for space, pair in anchors.items()}
+            self.view = replace(self.view, calibrations=calibrations)
         self._artifacts = artifacts
 
     def _use_attributes(self, model: AttributeModel) -> None:
-        self.attributes = model
-        self.spaces.pop(ATTRIBUTES, None)
+        spaces = {space: index for space, index in self.spaces.items() if space != ATTRIBUTES}
         if model.fields:
             index = self._make_index(model.dim)
             keys = np.flatnonzero(self.columns.live)
             for start in range(0, len(keys), CHUNK):
                 index.upsert(*model.vectors(self.columns, keys[start : start + CHUNK]))
-            self.spaces[ATTRIBUTES] = index
+            spaces[ATTRIBUTES] = index
+        self.view = replace(self.view, spaces=spaces, attributes=model)
 
 
 def learn_from(catalog: Catalog, live: LiveIndex, *, aligned: bool) -> None:

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from time import perf_counter
 
-from lookalike.core.errors import LookalikeError
+from lookalike.core.errors import FetchError, LookalikeError
 from lookalike.core.images import ImageLimits, decode, thumbnail
 from lookalike.core.ports import BadRow, Catalog, Encoder, ImageLoader, Row, Source
 from lookalike.core.rows import Problem, problem_of
@@ -43,6 +44,7 @@ CHUNK_ROWS = 256
 CHUNK_IMAGES = 64
 """Decoded pictures of a chunk are in memory together: 50 MB at 512 x 512 pixels."""
 CHUNKS_AHEAD = 2
+PRUNED_AT_ONCE = 2000
 RECORDS_A_WRITE = 256
 """Each write is a transaction, and searches see whole writes."""
 
@@ -68,6 +70,7 @@ class IngestReport:
     images: int = 0
     failed_images: int = 0
     problems: int = 0
+    deleted: int = 0
     encoded: Mapping[str, int] = field(default_factory=dict)
     took_s: float = 0.0
 
@@ -108,10 +111,12 @@ class Ingest:
             frozen_heap(),
             ThreadPoolExecutor(self._workers, "decode") as pool,
             ThreadPoolExecutor(1, "write") as writer,
+            # Closed first when something fails: otherwise the thread ahead would go on fetching for nobody.
+            closing(ahead(self._prepared(source, read_row, pool), CHUNKS_AHEAD)) as prepared,
         ):
             writing: Future[int] | None = None
             records: list[Record] = []
-            for works in ahead(self._prepared(source, read_row, pool), CHUNKS_AHEAD):
+            for works in prepared:
                 records += self._encoded(works)
                 if len(records) >= RECORDS_A_WRITE:
                     writing = self._write(writer, records, writing)
@@ -128,6 +133,17 @@ class Ingest:
         if last is not None:
             last.result()
         return writer.submit(self._catalog.write, records)
+
+    def prune(self) -> int:
+        """Delete the products of the catalogue that this run did not meet; return how many there were."""
+        deleted, after = 0, 0
+        while changes := self._catalog.changes(after, PRUNED_AT_ONCE):
+            ids = [change.id for change in changes if change.product is not None]
+            deleted += self._catalog.delete(
+                [i for i, met in zip(ids, self._seen.has(ids), strict=True) if not met]
+            )
+            after = changes[-1].seq
+        return deleted
 
     # --- ahead: read, fetch, decode ---------------------------------------------------------------------------------
 
@@ -219,6 +235,11 @@ class Ingest:
         [data] = self._loader.load([ImageRef(image.ref)])
         if isinstance(data, Exception):
             raise data
+        if content_hash(data) != image.content_hash:
+            raise FetchError(
+                f"{image.ref} is another picture than it was",
+                hint="Run once more: it will be fetched as a new one.",
+            )
         return data
 
     def _book(self, work: Work, decoded: Decoded) -> None:

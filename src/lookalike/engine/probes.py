@@ -13,7 +13,7 @@ from lookalike.core.ports import Catalog, Encoder
 from lookalike.core.query import ImagePart, Part, ProductPart, Query, TextPart, VectorPart
 from lookalike.core.types import DESCRIPTION, IMAGE, TITLE, Keys, Vectors
 from lookalike.core.vectors import unit_rows
-from lookalike.engine.indexing import LiveIndex
+from lookalike.engine.indexing import View
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,8 +30,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """One query as probes, the keys of the products it names, which are no answers to it, and what to tell people."""
+    """One query as probes, the keys of the products it names, which are no answers to it, and what to tell people.
 
+    `view` is what the probes were made for, and all they may be compared with, whatever is learned meanwhile.
+    """
+
+    view: View
     probes: list[Probe]
     itself: Keys
     notes: tuple[str, ...] = ()
@@ -40,8 +44,8 @@ class Asked:
 class ProbeMaker:
     """Turns the parts of a batch of queries into probes; pictures and phrases are encoded together, once."""
 
-    def __init__(self, live: LiveIndex, encoder: Encoder, catalog: Catalog) -> None:
-        self._live = live
+    def __init__(self, view: View, encoder: Encoder, catalog: Catalog) -> None:
+        self._view = view
         self._encoder = encoder
         self._catalog = catalog
 
@@ -65,7 +69,7 @@ class ProbeMaker:
         probes, notes = [], []
         for number, part in enumerate(query.parts):
             vectors = self._vectors(part, encoded, keys)
-            if not any(len(self._live.spaces[space]) for space in vectors):
+            if not any(len(self._view.spaces[space]) for space in vectors):
                 notes.append(f"{part.name} was compared with nothing: no product has {self._wanted(vectors)}")
             weights = space_weights(tuple(vectors), query.weights)
             probes += [
@@ -73,11 +77,11 @@ class ProbeMaker:
                 for space, share in weights.items()
             ]
         itself = [keys[part.id] for part in query.parts if isinstance(part, ProductPart)]
-        return Asked(probes, np.array(itself, np.int64), tuple(notes))
+        return Asked(self._view, probes, np.array(itself, np.int64), tuple(notes))
 
     def _wanted(self, spaces: Iterable[str]) -> str:
         words = " or ".join(f"an {s}" if s == IMAGE else f"a {s}" for s in spaces)
-        only_texts = IMAGE not in spaces and len(self._live.spaces[IMAGE])
+        only_texts = IMAGE not in spaces and len(self._view.spaces[IMAGE])
         return words + (
             f", and the encoder {self._encoder.name} cannot compare words with pictures" if only_texts else ""
         )
@@ -92,7 +96,7 @@ class ProbeMaker:
             case TextPart():
                 spaces = (IMAGE, TITLE, DESCRIPTION) if self._encoder.aligned else (TITLE, DESCRIPTION)
                 # A space that no product has vectors in would only take its share of the weight away.
-                used = [space for space in spaces if len(self._live.spaces[space])] or spaces
+                used = [space for space in spaces if len(self._view.spaces[space])] or spaces
                 return {space: encoded[id(part)] for space in used}
             case VectorPart():
                 return {part.space: self._given(part)}
@@ -100,9 +104,9 @@ class ProbeMaker:
                 return self._of_product(part, keys)
 
     def _given(self, part: VectorPart) -> Vectors:
-        index = self._live.spaces.get(part.space)
+        index = self._view.spaces.get(part.space)
         if index is None:
-            raise QueryError(f"no space {part.space!r}", hint=f"Spaces: {', '.join(self._live.spaces)}.")
+            raise QueryError(f"no space {part.space!r}", hint=f"Spaces: {', '.join(self._view.spaces)}.")
         return unit_rows(np.atleast_2d(part.vector), index.dim, f"the {part.space} vector of the query")
 
     def _of_product(self, part: ProductPart, keys: Mapping[str, int]) -> dict[str, Vectors]:
@@ -111,7 +115,7 @@ class ProbeMaker:
                 f"no product {part.id!r} in the catalogue", hint="Check the id, or index it first."
             )
         key = np.array([keys[part.id]], np.int64)
-        held = {space: index.get(key)[1] for space, index in self._live.spaces.items()}
+        held = {space: index.get(key)[1] for space, index in self._view.spaces.items()}
         found = {space: vectors for space, vectors in held.items() if len(vectors)}
         if not found:
             raise QueryError(
@@ -121,4 +125,4 @@ class ProbeMaker:
         return found
 
     def _calibration(self, part: Part, space: str) -> Calibration:
-        return self._live.calibration(f"{space}:text" if isinstance(part, TextPart) else space)
+        return self._view.calibration(f"{space}:text" if isinstance(part, TextPart) else space)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from time import perf_counter
 
 import numpy as np
@@ -19,12 +20,14 @@ from lookalike.core.query import Because, Hit, Query, SearchResult
 from lookalike.core.rerank import Context, profile, rank_signals
 from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Allowed, Keys, Product
 from lookalike.engine import cursor
-from lookalike.engine.indexing import LiveIndex, one_each
-from lookalike.engine.probes import Asked, Probe, ProbeMaker
+from lookalike.engine.indexing import LiveIndex, View, one_each
+from lookalike.engine.probes import Asked, ProbeMaker
 from lookalike.engine.retrieve import Among, Pool, browse, retrieve
 
 Scores = NDArray[np.float64]
 Rows = NDArray[np.int64]
+AGREE = 1e-3
+"""How far a similarity worked out anew may lie from the first one: more than rounding, less than a change."""
 LEAST_WINDOW = 200
 """How many of the most relevant products business signals, grouping and diversity may reorder, at least."""
 
@@ -63,7 +66,7 @@ class Searcher:
     ) -> None:
         self._live = live
         self._catalog = catalog
-        self._asked = ProbeMaker(live, encoder, catalog)
+        self._encoder = encoder
         self._now_s = now_s
         self._limits = limits or SearchLimits()
 
@@ -81,10 +84,13 @@ class Searcher:
         encode_ms = (perf_counter() - started) * 1e3 / max(len(queries), 1)
         return [self._answer(q, a, _Clock(encode_ms)) for q, a in zip(queries, asked, strict=True)]
 
+    def _asked(self, queries: Sequence[Query]) -> list[Asked]:
+        return ProbeMaker(self._live.view, self._encoder, self._catalog)(queries)
+
     def _answer(self, query: Query, asked: Asked, clock: _Clock) -> SearchResult:
         columns = self._live.columns
         where = None if query.where is None else bind(query.where, columns.types())
-        signature = cursor.signature(query, asked.probes)
+        signature = cursor.signature(query)
         seen = cursor.read(query.cursor, signature, self._limits.max_depth)
         matched = columns.allowed(where)
         facets = columns.facets(query.facets, matched)
@@ -92,15 +98,16 @@ class Searcher:
         clock.lap("allow")
         # The indexes hold findable products only: without a filter and anything taken out they need no mask.
         among = Among(allowed, restricted=where is not None or allowed is not matched)
-        ranked = self._ranked(query, asked.probes, among)
+        ranked = self._ranked(query, asked, among)
         clock.lap("rank")
-        page = self._diversified(query, where, ranked)[: query.k]
+        page = self._diversified(query, where, ranked, asked.view)[: query.k]
         clock.lap("diversify")
         keys = ranked.pool.keys[page]
         products = self._catalog.get_many(keys.tolist())
-        hits = self._hits(query, asked.probes, ranked, page, products)
+        hits = _hits(query, asked, ranked, page, products)
         clock.lap("enrich")
-        more = len(page) == query.k and allowed.count > query.k
+        left = len(ranked.order) > query.k or not ranked.pool.complete
+        more = left and len(page) == query.k and allowed.count > query.k
         return SearchResult(
             hits=tuple(hits),
             matched=matched.count,
@@ -112,14 +119,14 @@ class Searcher:
             notes=asked.notes,
         )
 
-    def _ranked(self, query: Query, probes: Sequence[Probe], among: Among) -> _Ranked:
+    def _ranked(self, query: Query, asked: Asked, among: Among) -> _Ranked:
         """Retrieve a window of the most relevant and reorder it; widen it until grouping leaves a full page."""
         weights = profile(query.rerank)
         plain = not (weights or query.diversity or query.group or query.max_per_category)
         window = query.k if plain else max(LEAST_WINDOW, 2 * query.k)
         while True:
-            if probes:
-                pool = retrieve(self._live.spaces, probes, query.mode, window, among)
+            if asked.probes:
+                pool = retrieve(asked.view.spaces, asked.probes, query.mode, window, among)
             else:
                 pool = browse(among.allowed, among.allowed.count if weights else window)
             context = Context(self._live.columns, self._now_s())
@@ -133,12 +140,12 @@ class Searcher:
                 return _Ranked(pool, order, scores, signals)
             window *= 4
 
-    def _diversified(self, query: Query, where: Filter | None, ranked: _Ranked) -> Rows:
+    def _diversified(self, query: Query, where: Filter | None, ranked: _Ranked, view: View) -> Rows:
         order = ranked.order
         if query.diversity > 0:
             top = order[: max(LEAST_WINDOW, 2 * query.k)]
             chosen = maximal_marginal_relevance(
-                ranked.scores[top], self._alike(ranked.pool.keys[top]), query.diversity, len(top)
+                ranked.scores[top], _alike(view, ranked.pool.keys[top]), query.diversity, len(top)
             )
             order = np.concatenate([top[chosen], order[len(top) :]])
         if query.max_per_category is not None and not _one_category(where):
@@ -149,60 +156,63 @@ class Searcher:
             ]
         return order
 
-    def _alike(self, keys: Keys) -> Scores:
-        """Return how alike products look (or, without pictures, read) to each other, calibrated: float64 [n, n]."""
-        space = IMAGE if len(self._live.spaces[IMAGE]) else TITLE
-        order = np.argsort(keys)
-        rows = np.empty((len(keys), self._live.spaces[space].dim), np.float32)
-        rows[order] = one_each(self._live.spaces[space], keys[order])
-        alike = self._live.calibration(space)(rows @ rows.T)
-        known = np.asarray(rows.any(axis=1))
-        return np.asarray(np.maximum(alike, 0.0) * (known[:, None] & known[None, :]))
 
-    def _hits(
-        self,
-        query: Query,
-        probes: Sequence[Probe],
-        ranked: _Ranked,
-        page: Rows,
-        products: Mapping[int, Product],
-    ) -> list[Hit]:
-        """Put products and reasons to the rows shown; one deleted a moment ago is left out."""
-        because: list[list[Because]] = [[] for _ in page]
-        if ranked.pool.signals:
-            shown = [replace(s, similarities=s.similarities[page]) for s in ranked.pool.signals]
-            because = explain(shown, query.mode, [part.name for part in query.parts])
-        keys = ranked.pool.keys[page].tolist()
-        hits = []
-        for number, (row, key) in enumerate(zip(page.tolist(), keys, strict=True)):
-            if key in products:
-                terms = self._fields_of(because[number], key, query, probes) + _rank_terms(query, ranked, row)
-                hits.append(Hit(products[key], float(ranked.scores[row]), tuple(terms)))
-        return hits
+def _hits(
+    query: Query, asked: Asked, ranked: _Ranked, page: Rows, products: Mapping[int, Product]
+) -> list[Hit]:
+    """Put products and reasons to the rows shown; one deleted a moment ago is left out."""
+    because: list[list[Because]] = [[] for _ in page]
+    if ranked.pool.signals:
+        shown = [replace(s, similarities=s.similarities[page]) for s in ranked.pool.signals]
+        because = explain(shown, query.mode, [part.name for part in query.parts])
+    keys = ranked.pool.keys[page].tolist()
+    hits = []
+    for number, (row, key) in enumerate(zip(page.tolist(), keys, strict=True)):
+        if key in products:
+            split = [_by_field(term, key, query, asked) for term in because[number]]
+            terms = (*chain.from_iterable(split), *_rank_terms(query, ranked, row))
+            hits.append(Hit(products[key], float(ranked.scores[row]), terms))
+    return hits
 
-    def _fields_of(
-        self, terms: list[Because], key: int, query: Query, probes: Sequence[Probe]
-    ) -> list[Because]:
-        """Split each term of the attribute space into its fields' terms, which add up to it."""
-        split = []
-        for term in terms:
-            if term.name != ATTRIBUTES or not term.similarity:
-                split.append(term)
-                continue
-            asked = next(p for p in probes if p.space == ATTRIBUTES and query.parts[p.part].name == term.part)
-            _, vectors = self._live.spaces[ATTRIBUTES].get(np.array([key], np.int64))
-            for field, share in self._live.attributes.shares(asked.vectors[0], vectors[0]).items():
-                part = share / term.similarity
-                split.append(
-                    replace(
-                        term,
-                        name=f"{ATTRIBUTES}.{field}",
-                        value=term.value * part,
-                        contribution=term.contribution * part,
-                        similarity=share,
-                    )
-                )
-        return split
+
+def _alike(view: View, keys: Keys) -> Scores:
+    """Return how alike products look (or, without pictures, read) to each other, calibrated: float64 [n, n]."""
+    space = IMAGE if len(view.spaces[IMAGE]) else TITLE
+    order = np.argsort(keys)
+    rows = np.empty((len(keys), view.spaces[space].dim), np.float32)
+    rows[order] = one_each(view.spaces[space], keys[order])
+    alike = view.calibration(space)(rows @ rows.T)
+    known = np.asarray(rows.any(axis=1))
+    return np.asarray(np.maximum(alike, 0.0) * (known[:, None] & known[None, :]))
+
+
+def _by_field(term: Because, key: int, query: Query, asked: Asked) -> list[Because]:
+    """Split a term of the attribute space into its fields' terms, which add up to it; leave any other as it is.
+
+    Left as it is, too, when the product went or changed since it was scored.
+    """
+    if term.name != ATTRIBUTES or not term.similarity:
+        return [term]
+    _, held = asked.view.spaces[ATTRIBUTES].get(np.array([key], np.int64))
+    if not len(held):
+        return [term]
+    named = [p for p in asked.probes if p.space == ATTRIBUTES and query.parts[p.part].name == term.part]
+    vectors = np.concatenate([probe.vectors for probe in named])
+    # Of several vectors, and of parts with one name, the one that this similarity is of.
+    meant = vectors[np.argmin(np.abs(vectors @ held[0] - term.similarity))]
+    shares = asked.view.attributes.shares(meant, held[0])
+    if abs(sum(shares.values()) - term.similarity) > AGREE:
+        return [term]
+    return [
+        replace(
+            term,
+            name=f"{ATTRIBUTES}.{field}",
+            value=term.value * share / term.similarity,
+            contribution=term.contribution * share / term.similarity,
+            similarity=share,
+        )
+        for field, share in shares.items()
+    ]
 
 
 def _without(columns: Columns, matched: Allowed, itself: Keys, seen: Keys, *, group: bool) -> Allowed:
@@ -239,7 +249,8 @@ def _rank_terms(query: Query, ranked: _Ranked, row: int) -> list[Because]:
 
 def _check(query: Query, limits: SearchLimits, columns: Mapping[str, object]) -> None:
     if not 1 <= query.k <= limits.max_k:
-        raise LimitError("max_k", f"k is {query.k}, it can be 1 to {limits.max_k}")
+        hint = "Ask for at least one hit." if query.k < 1 else ""
+        raise LimitError("max_k", f"k is {query.k}, it can be 1 to {limits.max_k}", hint=hint)
     if not 0 <= query.diversity <= 1:
         raise QueryError(f"diversity is {query.diversity}", hint="Give a number from 0 (none) to 1.")
     if query.max_per_category is not None and query.max_per_category < 1:

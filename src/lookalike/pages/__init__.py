@@ -1,6 +1,6 @@
-"""Pages for people: search results with pictures, and the questions the demo asks its drawn shop."""
+"""Pages for people: search results with pictures."""
 
-from lookalike.pages.results import Shown, local_picture, results_page
-from lookalike.pages.story import demo_questions
+from lookalike.pages.asked import local_picture
+from lookalike.pages.results import Shown, results_page
 
-__all__ = ["Shown", "demo_questions", "local_picture", "results_page"]
+__all__ = ["Shown", "local_picture", "results_page"]

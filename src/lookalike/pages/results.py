@@ -5,25 +5,20 @@ The page is a single file: styles and pictures are inside, and its own security 
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from PIL import Image
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.filter_text import to_text
-from lookalike.core.filters import from_json
-from lookalike.core.images import decode, from_array, thumbnail
+from lookalike.core.images import decode, thumbnail
 from lookalike.core.query import Because, Hit, SearchResult
 from lookalike.core.types import ATTRIBUTES, SPACES, Pixels, Product
+from lookalike.pages.asked import forms, image_words, in_words, local_picture, options, where_text
 from lookalike.questions import Question
 
 Pictures = Callable[[Product], bytes | None]
@@ -63,7 +58,7 @@ class Shown:
     @classmethod
     def of(cls, question: Question, result: SearchResult, title: str = "") -> Shown:
         """Show this search, called by what it asks for if it has no `title`."""
-        return cls(title or _in_words(question), question, result)
+        return cls(title or in_words(question), question, result)
 
 
 @dataclass(frozen=True)
@@ -116,23 +111,6 @@ def results_page(
     )
 
 
-def local_picture(image: object) -> bytes | None:
-    """Return the bytes of a picture given as a path, data URI, bytes or pixels; None for a URL or a file not there."""
-    if isinstance(image, bytes):
-        return image
-    if isinstance(image, np.ndarray):
-        out = BytesIO()
-        Image.fromarray(from_array(image)).save(out, "PNG")
-        return out.getvalue()
-    text = str(image)
-    try:
-        if text.startswith("data:"):
-            return b64decode(text.partition(",")[2])
-        return Path(text).read_bytes()
-    except (OSError, ValueError, Base64Error):
-        return None
-
-
 @lru_cache(maxsize=1)
 def _template() -> Template:
     environment = Environment(
@@ -162,8 +140,8 @@ class _Drawing:
         return {
             "title": shown.title,
             "parts": parts,
-            "where": _where(question.get("where")),
-            "options": list(_options(question)),
+            "where": where_text(question.get("where")),
+            "options": list(options(question)),
             "result": result,
             "plan": PLANS.get(result.plan, result.plan),
             "stages": [
@@ -176,7 +154,7 @@ class _Drawing:
     def _parts(self, question: Question) -> list[AskedPart]:
         mode = question.get("mode", "mix")
         parts: list[AskedPart] = []
-        for kind, value, weight in _forms(question):
+        for kind, value, weight in forms(question):
             joint = JOINTS.get(mode, "+") if parts else ""
             words, data = self._asked(kind, value)
             frame = _frame(data, ASKED_PX, ASKED_BYTES)
@@ -186,7 +164,7 @@ class _Drawing:
     def _asked(self, kind: str, value: Any) -> tuple[str, bytes | None]:
         """Return the words and the picture of one part."""
         if kind == "image":
-            return _image_words(value), self._query_picture(value)
+            return image_words(value), self._query_picture(value)
         if kind == "like":
             product = self._products([str(value)]).get(str(value))
             return (product.title or product.id, self._pictures(product)) if product else (str(value), None)
@@ -206,58 +184,6 @@ class _Drawing:
             "bars": bars[:cut],
             "rest": [bar.term.contribution for bar in bars[cut:]],
         }
-
-
-def _forms(question: Question) -> Iterator[tuple[str, Any, float]]:
-    """Yield every part of a question: its kind, what it is, and its signed weight."""
-    for kind in ("image", "text", "like"):
-        held = question.get(kind)
-        values = held if isinstance(held, list | tuple) else () if held is None else (held,)
-        yield from ((kind, value, 1.0) for value in values)
-    for form in question.get("parts", ()):
-        weight = float(form.get("weight", 1.0))
-        kind = next((kind for kind in ("image", "text", "like") if kind in form), "vector")
-        yield kind, form[kind] if kind != "vector" else f"{form.get('space', '')} vector", weight
-
-
-def _in_words(question: Question) -> str:
-    """Say what a question asks for, in one line."""
-    said = []
-    for kind, value, weight in _forms(question):
-        words = {"image": _image_words, "text": "“{}”".format, "like": "like {}".format}.get(kind, str)(value)
-        said.append(f"not {words}" if weight < 0 else words)
-    joint = {"any": " or ", "all": " and "}.get(question.get("mode", "mix"), " + ")
-    return joint.join(said) or "Everything"
-
-
-def _image_words(image: object) -> str:
-    inside = isinstance(image, bytes | np.ndarray) or str(image).startswith("data:")
-    return "a photo" if inside else str(image).rstrip("/").rsplit("/", 1)[-1]
-
-
-def _where(where: Any) -> str:
-    if where is None or isinstance(where, str):
-        return (where or "").strip()
-    return to_text(from_json(where) if isinstance(where, Mapping) else where)
-
-
-def _options(question: Question) -> Iterator[str]:
-    """Say what else shapes the answer, as far as it was asked for."""
-    if weights := question.get("weights"):
-        yield "looking at " + ", ".join(f"{space} × {weight:g}" for space, weight in weights.items())
-    rerank = question.get("rerank", "relevance")
-    if isinstance(rerank, str):
-        yield from () if rerank == "relevance" else (f"ranking: {rerank}",)
-    else:
-        yield "ranking: " + ", ".join(f"{name} × {weight:g}" for name, weight in rerank.items())
-    if diversity := question.get("diversity"):
-        yield f"variety {diversity:g}"
-    if question.get("group"):
-        yield "one per family"
-    if most := question.get("max_per_category"):
-        yield f"at most {most} per category"
-    if question.get("cursor"):
-        yield "a later page"
 
 
 def _kind(term: Because) -> str:

@@ -14,7 +14,7 @@ from lookalike.core.filter_text import parse
 from lookalike.core.filters import matches
 from lookalike.core.types import Product
 from lookalike.demo import draw_shop, plan_shop
-from lookalike.pages.story import PHOTO, demo_questions
+from lookalike.demo.story import PHOTO, demo_questions
 from lookalike.questions import Question
 
 FIELDS = (

@@ -1,0 +1,105 @@
+"""What people hand in to be indexed -> rows and a way to read them; column maps are remembered by the shop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
+
+from lookalike.core.column_map import ColumnMap
+from lookalike.core.errors import InputError, RowError
+from lookalike.core.ports import Catalog, Row, Source
+from lookalike.core.rows import SAMPLE_ROWS, Problem, columns_of, read_row, recognise
+from lookalike.core.storable import require_storable
+from lookalike.core.types import Product
+from lookalike.engine.ingest import ReadRow
+
+MAPPED = "columns"
+"""The artifact that keeps which column was said to be what."""
+_PRODUCT = "@product"
+"""The one cell of a row that is a ready Product."""
+
+
+def rows_of(products: Iterable[Product | Mapping[str, object]]) -> list[Mapping[str, object]]:
+    """Return products and rows, mixed, as rows; raise InputError for one alone, or for what is neither."""
+    if isinstance(products, Product | Mapping | str | bytes):
+        raise InputError(f"{type(products).__name__} is no list of products", hint="Put it in a list: [...].")
+    return [{_PRODUCT: product} if isinstance(product, Product) else product for product in products]
+
+
+def ids_of(ids: Iterable[str]) -> list[str]:
+    """Return ids as a list; raise InputError for a single string, whose letters would be taken for ids."""
+    if isinstance(ids, str):
+        raise InputError(f"{ids!r} is one id, not a list of ids", hint=f"Write [{ids!r}].")
+    return list(ids)
+
+
+def recognise_rows(catalog: Catalog, source: Source, given: Mapping[str, str]) -> ColumnMap:
+    """Recognise the columns of a source; what was said of a column once holds for later sources that have it.
+
+    Otherwise a forgotten `--map title=...` would empty every title at the next run.
+    """
+    samples = first_rows(source)
+    names = columns_of(samples)
+    held: dict[str, str] = json.loads(catalog.artifact(MAPPED) or b"{}")
+    remembered = {
+        field: column
+        for field, column in held.items()
+        if field not in given and all(part.strip() in names for part in column.split(","))
+    }
+    recognised = recognise(names, samples, remembered | dict(given))
+    lasting = {field: column for field, column in given.items() if not column.startswith("@")}
+    if lasting.items() - held.items():
+        catalog.set_artifact(MAPPED, json.dumps(held | lasting, sort_keys=True).encode())
+    if remembered:
+        said = ", ".join(f"{field}={column}" for field, column in remembered.items())
+        recognised = replace(recognised, notes=(*recognised.notes, f"As said before: {said}."))
+    return recognised
+
+
+def reader_of(catalog: Catalog, source: Source) -> ReadRow:
+    """Return how to read rows of which some are ready products."""
+    loose = [values for values in first_rows(source) if _PRODUCT not in values]
+    columns = recognise_rows(catalog, _Only(source), {}) if loose else None
+
+    def read(row: Row) -> tuple[Product | None, list[Problem]]:
+        product = row.values.get(_PRODUCT)
+        if isinstance(product, Product):
+            return _checked(row, product)
+        return read_row(row, columns or recognise(columns_of([row.values]), [row.values]))
+
+    return read
+
+
+class _Only:
+    """A source without the rows that are ready products."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name = source.name
+        self.total = None
+
+    def rows(self) -> Generator[Row]:
+        for row in self._source.rows():
+            if isinstance(row, Row) and _PRODUCT not in row.values:
+                yield row
+
+
+def first_rows(source: Source) -> list[Mapping[str, object]]:
+    """Return the rows to recognise columns by; the file or connection they came by is let go of at once."""
+    rows = source.rows()
+    try:
+        return list(islice((row.values for row in rows if isinstance(row, Row)), SAMPLE_ROWS))
+    finally:
+        if isinstance(rows, Generator):
+            rows.close()
+
+
+def _checked(row: Row, product: Product) -> tuple[Product | None, list[Problem]]:
+    """Return a product made by the caller, or what is wrong with it, which must not fail the others."""
+    try:
+        require_storable(product)
+    except RowError as error:
+        return None, [Problem(row.number, row.place, product.id, "", str(error), error.hint, fatal=True)]
+    return product, []

@@ -1,0 +1,80 @@
+"""The command line as people meet it: real processes, what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def lookalike(*words: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lookalike", *(str(word) for word in words)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def test_index_search_show_delete(drawn_source: Path, tmp_path: Path) -> None:
+    first = lookalike("index", drawn_source, cwd=tmp_path).stderr
+    assert "read as" in first
+    assert "new 92" in first
+    assert "unchanged 92" in lookalike("index", drawn_source, cwd=tmp_path).stderr
+    photo = drawn_source.parent / "images/D00001-1.jpg"
+    assert "D00001" in lookalike("search", "--image", photo, cwd=tmp_path).stdout
+    answer = json.loads(
+        lookalike("search", "--like", "D00001", "--facet", "brand", "--json", cwd=tmp_path).stdout
+    )
+    assert len(answer["hits"]) == 10
+    assert answer["facets"]["brand"]
+    explained = lookalike("search", "--like", "D00001", "--not", "red", "--explain", cwd=tmp_path).stdout
+    assert "attributes.category against product D00001" in explained
+    lookalike("search", "--text", "lamp", "--html", "page.html", cwd=tmp_path)
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert json.loads(lookalike("show", "D00002", cwd=tmp_path).stdout)[0]["id"] == "D00002"
+    assert "92 products" in lookalike("show", cwd=tmp_path).stdout
+    assert "deleted 1" in lookalike("delete", "D00002", "nope", cwd=tmp_path).stdout
+    assert "nothing found" in lookalike("search", "--text", "x", "--where", "price < 0", cwd=tmp_path).stdout
+
+
+def test_evaluating_writes_its_reports(drawn_place: Path, tmp_path: Path) -> None:
+    line = {"id": "q", "query": {"text": "lamp"}, "relevant_where": 'category = "Home/Lamps"'}
+    (tmp_path / "judgments.jsonl").write_text(json.dumps(line) + "\n")
+    words = ("eval", "judgments.jsonl", "--shop", drawn_place, "--html", "r.html", "--json", "r.json")
+    assert "Recall" in lookalike(*words, cwd=tmp_path).stdout
+    assert json.loads((tmp_path / "r.json").read_text())
+    assert "Search quality" in (tmp_path / "r.html").read_text()
+
+
+def test_problems_are_listed_and_the_rest_lands(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("id,title,price\n1,lamp,12\n2,vase,free\n,nameless,3\n")
+    said = lookalike("index", "p.csv", cwd=tmp_path).stderr
+    assert "new 2" in said
+    assert "failed 1" in said
+    assert "shop-failures.csv" in said
+    assert len((tmp_path / "shop-failures.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("index", "nowhere.csv"), "nowhere.csv"),
+        (("index", "p.csv", "--map", "title"), "FIELD=COLUMN"),
+        (("index", "p.csv", "--map", "nonsense=title"), "nonsense"),
+        (("index", "p.csv", "--failures", "/proc/nowhere/f.csv"), "/proc/nowhere"),
+        (("search", "--text", "x"), "lookalike index SOURCE --shop"),
+        (("search", "--text", "x", "--shop", "p.csv"), "p.csv"),
+        (("eval", "nowhere.jsonl"), "lookalike index SOURCE --shop"),
+    ],
+    ids=str,
+)
+def test_mistakes_get_an_error_and_a_remedy(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    (tmp_path / "p.csv").write_text("id,title,price\n1,lamp,12\n2,vase,free\n")
+    done = lookalike(*words, cwd=tmp_path, code=1)
+    assert "Error:" in done.stderr
+    assert says in done.stderr
+    if words[:2] == ("index", "nowhere.csv"):
+        assert not (tmp_path / "shop.db").exists()

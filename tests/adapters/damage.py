@@ -141,7 +141,7 @@ ROWS: Final = (
     _without("date is a word", {"added": "last week"}, "added"),
     _without("date in year 0", {"added": "0000-00-00"}, "added"),
     _without("date on the 31st of February", {"added": "2026-02-31"}, "added"),
-    _without("date with the day first", {"added": "31/12/2025"}, "added"),
+    _without("date with the day or the month first", {"added": "05/03/2025"}, "added"),
     Damage("date in seconds", {"added": 1_767_225_600}, formats=OF_OBJECTS),
     _without("attribute is infinite", {"color": math.inf}, "color", OF_OBJECTS),
     Damage("attribute is an object", {"color": {"main": "red", "trim": "blue"}}, formats=OF_OBJECTS),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
+from lookalike.core import names
 from lookalike.core.errors import InputError, SourceError
 from lookalike.core.ports import Row
 from lookalike.core.recognition import columns_of, keys_of
 from lookalike.core.rows import ColumnMap, describe, read_row, recognise
+from lookalike.core.values import squashed
 
 JPEG = b"\xff\xd8\xff\xe0" + b"0" * 30
 
@@ -327,19 +329,263 @@ def test_describe_shows_everything_before_work_begins() -> None:
         }
     ]
     assert describe(found(rows)) == [
-        ("id", "sku", "text, e.g. a-1"),
-        ("categories", "masterCategory / subCategory", "text, e.g. Men"),
+        ("id", "sku", "text, such as a-1"),
+        ("categories", "masterCategory / ...", "text, such as Men"),
         ("images", "image", "34 bytes"),
-        ("attribute size", "size", "whole number, e.g. 3"),
-        ("attribute empty", "empty", "empty in the first rows"),
-        ("attribute tags", "tags", "list, e.g. x"),
+        ("attributes", "", "size, empty, tags"),
     ]
-    assert describe(found([{"id": "1", "size": "38"}]))[1] == (
-        "attribute size",
-        "size",
-        "whole number, e.g. 38",
+    assert describe(found([{"id": "1", "price": "38"}]))[1] == ("price", "price", "whole number, such as 38")
+    assert describe(found(rows, id="@row"))[0] == ("id", "@row", "row number, such as row-1")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (date(2025, 1, 1), "date, such as 2025-01-01"),
+        (datetime(2025, 1, 1, tzinfo=UTC), "date, such as 2025-01-01"),
+        (datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC), "date, such as 2025-01-02 03:04"),
+        ({"day": date(2025, 1, 1), "of": None}, "object, such as day: 2025-01-01"),
+        ([{"url": "a.jpg"}], "list, such as url: a.jpg"),
+        ({"bytes": JPEG, "path": None}, "object, such as bytes: 34 bytes"),
+    ],
+)
+def test_examples_are_written_as_people_write_them(value: object, written: str) -> None:
+    columns = found([{"id": 1, "when": value}], added="when")
+    assert describe(columns)[1][2] == written
+
+
+def test_what_is_described_fits_a_terminal() -> None:
+    row: dict[str, object] = {f"attribute number {n}": n for n in range(40)}
+    row |= {f"image{n}": f"{n}.jpg" for n in range(9)} | {"id": 1, "conversion_rate": 0.1, "title": "x" * 90}
+    described = describe(found([row]))
+    widths = [max(len(cells[place]) for cells in described) for place in range(3)]
+    assert sum(widths) + 3 * 4 <= 80
+    assert dict((name, what) for name, _, what in described)["attributes"].endswith(", ...")
+    assert [name for name, _, _ in described].count("attributes") == 1
+
+
+ABROAD = {
+    "German": (
+        {
+            "Artikelnummer": "00001",
+            "EAN": "4006381333931",
+            "Bezeichnung": "Becher",
+            "Beschreibung": "Blau",
+            "Preis (brutto)": "1.299,00",
+            "Währung": "EUR",
+            "Hersteller": "Acme",
+            "Kategorie": "Küche",
+            "Bild": "a.jpg",
+            "Lieferbar": "ja",
+            "Lagerbestand": "4",
+            "Bewertung": "4,5",
+            "Datum": "05.03.2025",
+            "Aktiv": "nein",
+            "Gewicht (kg)": "0,67",
+        },
+        "id=Artikelnummer title=Bezeichnung description=Beschreibung price=Preis (brutto) currency=Währung "
+        "brand=Hersteller categories=Kategorie images=Bild availability=Lieferbar rating=Bewertung added=Datum active=Aktiv",
+    ),
+    "German, other words": (
+        {
+            "Artikel-Nr.": "1",
+            "Produktname": "Becher",
+            "Produktbeschreibung": "Blau",
+            "Verkaufspreis": "3,50",
+            "Waehrung": "EUR",
+            "Marke": "Acme",
+            "Bilder": "a.jpg",
+            "Verfügbar": "nein",
+            "Bestand": "0",
+        },
+        "id=Artikel-Nr. title=Produktname description=Produktbeschreibung price=Verkaufspreis currency=Waehrung brand=Marke "
+        "images=Bilder availability=Verfügbar",
+    ),
+    "French": (
+        {
+            "Référence": "FR-1",
+            "Nom": "Tasse",
+            "Description": "Bleue",
+            "Prix HT": "10,00 €",
+            "Prix TTC": "12,00 €",
+            "Marque": "Acme",
+            "Catégorie": "Cuisine",
+            "Photo 1": "a.jpg",
+            "Photo 2": "b.jpg",
+            "Disponible": "oui",
+            "Stock": "3",
+            "Note moyenne": "4,2",
+        },
+        "id=Référence title=Nom description=Description price=Prix TTC brand=Marque categories=Catégorie "
+        "images=Photo 1,Photo 2 availability=Disponible rating=Note moyenne",
+    ),
+    "French, other words": (
+        {
+            "Référence": "1",
+            "Désignation du produit": "Tasse",
+            "Prix": "3",
+            "Devise": "EUR",
+            "Image principale": "a.jpg",
+        },
+        "id=Référence title=Désignation du produit price=Prix currency=Devise images=Image principale",
+    ),
+    "Spanish": (
+        {
+            "Referencia": "1",
+            "Nombre": "Taza",
+            "Descripción": "Azul",
+            "Precio": "3,50",
+            "Moneda": "EUR",
+            "Marca": "Acme",
+            "Categoría": "Cocina",
+            "Imagen": "a.jpg",
+            "Existencias": "4",
+        },
+        "id=Referencia title=Nombre description=Descripción price=Precio currency=Moneda brand=Marca categories=Categoría "
+        "images=Imagen availability=Existencias",
+    ),
+    "Italian": (
+        {
+            "Codice": "1",
+            "Nome": "Tazza",
+            "Descrizione": "Blu",
+            "Prezzo": "3,50",
+            "Valuta": "EUR",
+            "Marchio": "Acme",
+            "Immagine": "a.jpg",
+            "Giacenza": "4",
+        },
+        "id=Codice title=Nome description=Descrizione price=Prezzo currency=Valuta brand=Marchio images=Immagine "
+        "availability=Giacenza",
+    ),
+    "Dutch": (
+        {
+            "Artikelnummer": "1",
+            "Naam": "Mok",
+            "Omschrijving": "Blauw",
+            "Prijs": "3,50",
+            "Merk": "Acme",
+            "Afbeelding": "a.jpg",
+        },
+        "id=Artikelnummer title=Naam description=Omschrijving price=Prijs brand=Merk images=Afbeelding",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", ABROAD)
+def test_columns_of_other_languages_need_no_word(language: str) -> None:
+    row, expected = ABROAD[language]
+    columns = found([row])
+    assert " ".join(f"{name}={used}" for name, used in flat(columns).items()) == expected
+    assert not columns.notes
+    product, problems = read_row(Row(1, "", row), columns)
+    assert product is not None
+    assert not problems
+
+
+def test_names_of_other_languages_are_in_the_form_they_are_looked_up_in() -> None:
+    fields = ("id", "title", "title?", "price", "availability", "stock", "rating?", "added?")
+    words = [word for field in fields for word in names.names(field)]
+    words += [*names.YES_NO, *names.IN_STOCK, *names.OUT_OF_STOCK, *names.ACTIVE, *names.LEVELS]
+    assert [word for word in words if squashed(word) != word] == []
+    assert not set(names.IN_STOCK) & set(names.OUT_OF_STOCK)
+
+
+def test_a_name_with_brackets_counts_only_if_the_cells_bear_it_out() -> None:
+    rows = [{"id": n, "Rating (count)": 120 + n, "Price (net)": "3.50"} for n in range(5)]
+    assert flat(found(rows)) == {"id": "id", "price": "Price (net)"}
+
+
+def test_a_currency_in_the_name_of_a_price_abroad_counts() -> None:
+    assert found([{"id": "1", "Preis in EUR": "3,50"}]).currency == "EUR"
+    assert found([{"id": "1", "Prix (CHF)": "3,50"}]).currency == "CHF"
+    assert found([{"id": "1", "Prix TTC": "3,50"}]).currency is None
+
+
+def test_an_empty_column_loses_to_one_with_values() -> None:
+    sparse = [
+        {"id": n, "Sale price": 2 if n < gap else None, "Regular price": 3} for gap in (3,) for n in range(9)
+    ]
+    empty = [
+        {"ID": n, "Sale price": "", "Regular price": "12.00", "Name": "", "Titel": "Mug"} for n in range(9)
+    ]
+    assert found(sparse).fields["price"] == ("Regular price",)
+    assert flat(found(empty)) == {"id": "ID", "title": "Titel", "price": "Regular price"}
+    assert found([{"id": 1, "price": 2, "Regular price": 3}]).fields["price"] == ("price",)
+    assert found([{"id": 1, "price": None}]).fields["price"] == ("price",)
+
+
+def test_without_an_id_the_columns_that_could_be_one_are_named() -> None:
+    rows = [
+        {"Lauf": f"L{n}", "Strich": 4006381000000 + n, "Art": n % 2, "Preis": f"{n},50"} for n in range(30)
+    ]
+    with pytest.raises(SourceError) as raised:
+        found(rows)
+    assert "Columns: Lauf, Strich, Art, Preis; unique in the first rows: Lauf, Strich." in str(raised.value)
+
+
+def test_the_one_column_of_codes_is_the_id_and_the_note_says_so() -> None:
+    rows = [
+        {
+            "Lauf": f"L-{n}",
+            "seit": f"2025-01-{n + 1:02}",
+            "am": f"{n + 1:02}.01.2025",
+            "Seite": f"https://a.example/{n}",
+            "Muster": f"{n}.jpg",
+            "Wert": f"{n},50",
+            "Text": f"Becher {n}",
+        }
+        for n in range(30)
+    ]
+    columns = found(rows)
+    assert columns.fields["id"] == ("Lauf",)
+    assert 'The column "Lauf" is the id: no two of the first rows share a value.' in columns.notes
+
+
+def test_fields_that_matter_most_are_missed_aloud() -> None:
+    rows = [
+        {"id": n, "Werbetext": "A blue mug", "Tarif": "3,50", "Seite": "https://a.example/1"}
+        for n in range(5)
+    ]
+    assert found(rows).notes == (
+        "No column was taken for the title; name it with --map title=COLUMN. Perhaps Werbetext?",
+        "No column was taken for the price; name it with --map price=COLUMN. Perhaps Tarif?",
+        "No column was taken for the images; name it with --map images=COLUMN. Perhaps Seite?",
     )
-    assert describe(found(rows, id="@row"))[0] == ("id", "@row", "row number, e.g. row-1")
+    assert len(found(rows, title="Werbetext", price="@none").notes) == 1
+    assert found([{"id": 1, "image": JPEG}]).notes == ()
+
+
+def test_prices_in_dollars_need_a_currency() -> None:
+    note = "Prices are in $; name the currency with a currency column."
+    assert found([{"id": 1, "price": "$1,299.00"}]).notes == (note,)
+    for row in ({"price": "US$ 3"}, {"price": "$3", "currency": "CAD"}, {"Price (USD)": "$3"}, {"price": 3}):
+        assert note not in found([{"id": 1, **row}]).notes
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["0,67", "12,5", "3", "N/A"], "comma"),
+        (["-0,5", "1,25"], "comma"),
+        (["1,299", "3,5"], None),
+        (["1,5", "2.5"], None),
+        (["1,5", "XL"], None),
+        (["3", "4"], "whole"),
+        (["05.03.2025", "31.12.2025"], "moment"),
+    ],
+)
+def test_numbers_with_a_decimal_comma_are_numbers_where_all_of_a_column_are(
+    cells: list[str], kind: str | None
+) -> None:
+    rows = [{"id": f"a{n}", "Gewicht (kg)": cell} for n, cell in enumerate(cells)]
+    columns = found(rows)
+    assert columns.kinds.get("Gewicht (kg)") == kind
+    product, problems = read_row(Row(1, "", rows[0]), columns)
+    assert product is not None
+    assert not problems
+    if kind == "comma":
+        assert product.attributes == {"Gewicht (kg)": float(cells[0].replace(",", "."))}
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,22 @@ def test_the_currency_column_and_the_price_must_agree() -> None:
         (3, True),
         ("12", True),
         ("preorder", False),
+        ("ja", True),
+        ("nein", False),
+        ("Sí", True),
+        ("non", False),
+        ("vrai", True),
+        ("falsch", False),
+        ("auf Lager", True),
+        ("nicht lieferbar", False),
+        ("Ausverkauft", False),
+        ("En stock", True),
+        ("Rupture de stock", False),
+        ("épuisé", False),
+        ("e\u0301puise\u0301", False),
+        ("Agotado", False),
+        ("esaurito", False),
+        ("op voorraad", True),
         (None, None),
     ],
 )
@@ -178,6 +194,7 @@ def test_what_says_more_than_yes_or_no_stays_as_an_attribute() -> None:
     assert read({"availability": 3})[0].attributes == {"availability": 3}
     assert read({"availability": "preorder"})[0].attributes == {"availability": "preorder"}
     assert read({"availability": "in stock"})[0].attributes == {}
+    assert read({"availability": "auf Lager"})[0].attributes == {}
     refused("availability", "maybe")
 
 
@@ -222,7 +239,9 @@ def test_numbers(name: str, value: object, expected: float | None) -> None:
         ("added", "0000-00-00"),
         ("added", "0001-01-01"),
         ("added", 2011),
-        ("added", "31/12/2025"),
+        ("added", "05/03/2025"),
+        ("added", "32.01.2026"),
+        ("added", "31/31/2025"),
         ("added", True),
         ("categories", [{"x": 1}]),
         ("images", 12),
@@ -244,6 +263,11 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
     [
         "2026-01-01",
         "2026/01/01",
+        "01.01.2026",
+        "1.1.2026",
+        "01.01.2026 00:00",
+        "01.01.2026, 0:00:00",
+        "01/01/2026",
         "20260101",
         "2026-01-01T00:00:00Z",
         "2026-01-01 01:00:00+01:00",
@@ -264,6 +288,34 @@ def test_dates_become_times_in_utc(value: object) -> None:
     assert found == NEW_YEAR
     assert isinstance(found, datetime)
     assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("05.03.2025", datetime(2025, 3, 5, tzinfo=UTC)),
+        ("05.03.2025 14:30", datetime(2025, 3, 5, 14, 30, tzinfo=UTC)),
+        ("31/12/2025", datetime(2025, 12, 31, tzinfo=UTC)),
+        ("12/31/2025 9:05", datetime(2025, 12, 31, 9, 5, tzinfo=UTC)),
+    ],
+)
+def test_the_day_comes_first_after_dots_and_is_told_apart_after_slashes(
+    value: str, expected: datetime
+) -> None:
+    assert lands("added", value) == expected
+
+
+def test_a_date_that_may_be_two_days_is_refused_with_the_remedy() -> None:
+    problem = refused("added", "05/03/2025")
+    assert "day or the month first" in problem.reason
+    assert "2026-01-31" in problem.hint
+
+
+def test_a_count_in_a_text_file_is_kept_as_a_number() -> None:
+    rows = [{"id": "a", "Lagerbestand": "3"}, {"id": "b", "Lagerbestand": "0"}]
+    product, problems = read(rows[0], recognise(["id", "Lagerbestand"], rows))
+    assert (product.availability, dict(product.attributes)) == (True, {"Lagerbestand": 3})
+    assert not problems
 
 
 @pytest.mark.parametrize(

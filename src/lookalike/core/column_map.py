@@ -15,7 +15,7 @@ from lookalike.core.errors import RowError
 from lookalike.core.fields import from_json
 from lookalike.core.moments import moment
 from lookalike.core.types import ImageRef
-from lookalike.core.values import NULL_WORDS, clean, plain, shown
+from lookalike.core.values import NULL_WORDS, clean, is_missing, plain, shown
 
 ROW_NUMBER: Final = "@row"
 """Stands for the number of the row in place of an id column: ids become row-1, row-2, ..."""
@@ -110,30 +110,36 @@ def describe(column_map: ColumnMap) -> list[tuple[str, str, str]]:
     With two spaces around each cell, the rows fit 80 columns.
     """
     rows = [
-        (name, _cut(_joined(name, columns, column_map.levels), _COLUMNS_WIDTH), _seen(columns, column_map))
+        (name, _listed(columns, _COLUMNS_WIDTH, _between(name, column_map)), _seen(columns, column_map))
         for name, columns in column_map.fields.items()
     ]
-    if column_map.attributes:
-        rows.append(("attributes", "", ", ".join(column_map.attributes)))
-    taken = max((len(name) for name, _, _ in rows), default=0) + max(
-        (len(of) for _, of, _ in rows), default=0
+    names = [name for name, _, _ in rows] + ["attributes"] * bool(column_map.attributes)
+    room = _WIDTH - max(map(len, names), default=0) - max((len(of) for _, of, _ in rows), default=0)
+    shown = [(name, of, _cut(what, room)) for name, of, what in rows]
+    return (
+        [*shown, ("attributes", "", _listed(column_map.attributes, room))] if column_map.attributes else shown
     )
-    return [(name, of, _cut(what, _WIDTH - taken)) for name, of, what in rows]
 
 
 _WIDTH: Final = 80 - 3 * 4
 _COLUMNS_WIDTH: Final = 26
 
 
-def _joined(name: str, columns: tuple[str, ...], levels: bool) -> str:
-    return (" / " if name == "categories" and levels else ", ").join(columns)
+def _between(name: str, column_map: ColumnMap) -> str:
+    return " / " if name == "categories" and column_map.levels else ", "
 
 
 def _cut(words: str, width: int) -> str:
+    return words if len(words) <= width else f"{words[: width - 1].rstrip()}…"
+
+
+def _listed(names: Sequence[str], width: int, between: str = ", ") -> str:
+    """Join names, leaving out those that do not fit."""
+    words = between.join(names)
     if len(words) <= width:
         return words
-    whole, comma, _ = words[: width - 5].rpartition(", ")
-    return f"{whole}, ..." if comma else f"{words[: width - 3].rstrip()}..."
+    whole, found, _ = words[: width - len(between) - 2].rpartition(between)
+    return f"{whole}{between}..." if found else _cut(words, width)
 
 
 def _seen(columns: tuple[str, ...], column_map: ColumnMap) -> str:
@@ -189,6 +195,6 @@ def _written(value: object, depth: int = 0) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping) and depth < 2:
-        members = [f"{key}: {_written(plain(held), depth + 1)}" for key, held in islice(value.items(), 5)]
-        return ", ".join(members)
+        held = ((key, plain(member)) for key, member in islice(value.items(), 5))
+        return ", ".join(f"{key}: {_written(of, depth + 1)}" for key, of in held if not is_missing(of))
     return shown(value)

@@ -218,13 +218,16 @@ class _Claims:
             return
         named = ", ".join(f'"{column}"' for column in self.named(IDS)[:3])
         repeat = f" Values of {named} repeat or are missing." if named else ""
-        unique = ", ".join(filter(self.unique, self.cells)) if self.rows > 1 else ""
-        found = f"unique in the first rows: {unique}" if unique else "no column is unique in the first rows"
-        columns = _cut(list(self.cells))
         raise SourceError(
-            f"No column can be the id of the products.{repeat} The columns are {columns or 'none'}; {found}.",
+            f"No column can be the id of the products.{repeat}{self._there_is()}",
             hint="Name the column with --map id=COLUMN, or number the rows with --map id=@row.",
         )
+
+    def _there_is(self) -> str:
+        if not self.cells:
+            return ""
+        unique = [column for column in self.cells if self.unique(column)] if self.rows > 1 else []
+        return f" Columns: {_cut(list(self.cells))}; unique in the first rows: {_cut(unique) or 'none'}."
 
     def unique(self, column: str) -> bool:
         """Say whether every row of the sample has a code or number of its own here."""

@@ -129,7 +129,7 @@ def test_any_text_is_a_filter_or_a_filter_error_with_a_place(text: str) -> None:
 # --- errors ---------------------------------------------------------------------------------------------------------
 
 OPERATOR_WANTED = f"expected an operator ({' '.join(OPERATORS)}), not "
-VALUE_WANTED = "expected a number, a quoted string, a date, true or false, not "
+VALUE_WANTED = "expected a number, text in quotes, a date, true or false, not "
 # "^" stands before the place the error points at and is no part of the text.
 ERRORS: list[tuple[str, str]] = [
     ("^", "expected a column name, not 'the end'"),

@@ -196,7 +196,7 @@ class _Parser:
         if token.kind == "word" and token.text in ("true", "false"):
             return token.text == "true"
         self.at -= 1
-        return self.fail("expected a number, a quoted string, a date, true or false")
+        return self.fail("expected a number, text in quotes, a date, true or false")
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

@@ -279,7 +279,14 @@ def _bind_operand(name: str, operator: str, operand: Operand, held: frozenset[ty
         dates = tuple(parse_date(str(t)) for t in texts)
         return dates if isinstance(operand, tuple) else dates[0]
     holds_names = " and ".join(sorted(TYPE_NAMES[t] for t in held))
-    raise FilterError(f"{name} holds {holds_names}, not {TYPE_NAMES[wanted]}", hint=f"You gave {operand!r}.")
+    remedy = (
+        " Numbers, dates, true and false stand without quotes."
+        if wanted is str
+        else " Text stands in quotes."
+    )
+    raise FilterError(
+        f"{name} holds {holds_names}, not {TYPE_NAMES[wanted]}", hint=f"You gave {operand!r}.{remedy}"
+    )
 
 
 def parse_date(text: str) -> datetime:

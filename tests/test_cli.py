@@ -20,7 +20,7 @@ def lookalike(*words: object, cwd: Path, code: int = 0) -> subprocess.CompletedP
 
 def test_index_search_show_delete(drawn_source: Path, tmp_path: Path) -> None:
     first = lookalike("index", drawn_source, cwd=tmp_path).stderr
-    assert "read as" in first
+    assert "is read as" in first
     assert "new 92" in first
     assert "unchanged 92" in lookalike("index", drawn_source, cwd=tmp_path).stderr
     photo = drawn_source.parent / "images/D00001-1.jpg"

@@ -261,7 +261,7 @@ def test_bind_refuses_columns_and_types_that_are_not_there() -> None:
     assert error.value.hint == "Did you mean color? Columns: brand, color, price."
     with pytest.raises(FilterError, match=r"^color holds text and true/false, not numbers$") as error:
         bind(compare("color", "<", 5), columns)
-    assert error.value.hint == "You gave 5.0."
+    assert error.value.hint == "You gave 5.0. Text stands in quotes."
     with pytest.raises(FilterError, match=r"^price holds numbers, not text$"):
         bind(compare("price", "in", ["5"]), columns)
 

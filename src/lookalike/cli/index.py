@@ -99,7 +99,7 @@ def run_index(shop: Shop, source: str, failures: Path, **options: Any) -> None:
         task = progress.add_task("reading", total=None)
 
         def start(opened: Source, recognised: ColumnMap) -> None:
-            progress.console.print(recognised_table(opened.name, recognised))
+            print_recognised(progress.console, opened.name, recognised)
             progress.update(task, total=opened.total, description="indexing")
 
         report = shop.index(
@@ -141,20 +141,20 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def recognised_table(name: str, recognised: ColumnMap) -> Table:
-    """Return what was recognised, to be shown before work begins."""
+def print_recognised(console: Console, name: str, recognised: ColumnMap) -> None:
+    """Print what was recognised, before work begins."""
     from lookalike.core.column_map import describe
 
-    table = Table(
-        title=f"{escape(name)}: read as", title_justify="left", box=None, header_style="bold", padding=(0, 2)
-    )
-    for heading in ("field", "from column", "such as"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True, max_width=48)
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    table.add_column("field", no_wrap=True)
+    table.add_column("from column", overflow="fold", max_width=28)
+    table.add_column("such as", overflow="fold")
     for row in describe(recognised):
         table.add_row(*(escape(str(cell)) for cell in row))
+    console.print(f"[bold]{escape(name)}[/] is read as")
+    console.print(table)
     for note in recognised.notes:
-        table.add_row("[yellow]note[/]", escape(note), "")
-    return table
+        console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
 
 
 def print_report(console: Console, report: IngestReport, products: int, *, prune: bool) -> None:

@@ -54,7 +54,7 @@ def _a_price(cell: object) -> bool:
 
 
 def _a_picture(cell: object) -> bool:
-    return isinstance(cell, str) and ("://" in cell or looks_like_images(cell))
+    return isinstance(cell, str) and "://" in cell  # what looks like a picture was taken for one already
 
 
 LIKELY: Final[Mapping[str, Callable[[object], bool]]] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
+from itertools import islice
 from typing import Final
 
 from lookalike.core.amounts import CODES
@@ -130,6 +131,7 @@ def _known(what: str, given: str, known: Sequence[str]) -> str:
     return f"Known {what}: {', '.join(first[:50])}."
 
 
+@lru_cache(maxsize=4096)  # each field asks for every column again
 def keys_of(column: str) -> tuple[str, str, str]:
     """Return the forms of a column's name to look up: whole, without a leading "product" or the like, and the bare noun.
 
@@ -240,8 +242,9 @@ class _Claims:
             return
         for name in LIKELY:
             if name not in self.fields:
-                likely = _cut([column for column in self.free if self.fits(column, LIKELY[name])], 3)
-                perhaps = f" Perhaps {likely}?" if likely else ""
+                likely = (column for column in self.free if self.fits(column, LIKELY[name]))
+                first = _cut(list(islice(likely, 4)), 3)
+                perhaps = f" Perhaps {first}?" if first else ""
                 self.notes.append(
                     f"No column was taken for the {name}; name it with --map {name}=COLUMN.{perhaps}"
                 )

@@ -222,7 +222,7 @@ def test_csv_of_any_make(tmp_path: Path, delimiter: str, encoding: str, end: str
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv.gz", gzip.compress(PLAIN.encode())),
+        ("a.csv.gz", gzip.compress(PLAIN.encode(), mtime=0)),
         ("a.tsv", PLAIN.replace(",", "\t")),
         ("a.csv", "sep=,\n" + PLAIN),
         ("a.csv", "\n" + PLAIN.replace("\n", "\n\n")),
@@ -259,7 +259,7 @@ def test_csv_header_gives_every_column_a_name(tmp_path: Path) -> None:
         "id,title\n",
         ",,\n1,2,3\n",
         '"id,title\n1,2\n',
-        gzip.compress(PLAIN.encode() * 99)[:-20],
+        gzip.compress(PLAIN.encode() * 99, mtime=0)[:-20],
     ],
 )
 def test_csv_without_rows_or_header_is_refused(tmp_path: Path, content: bytes | str) -> None:
@@ -365,7 +365,7 @@ def test_json_of_any_shape(
 ) -> None:
     monkeypatch.setattr(source_jsonl, "_CHUNK_CHARS", 7)  # so that every object is cut somewhere
     data = as_json(shape).encode(encoding)
-    path = written(tmp_path / "a.json", gzip.compress(data) if packed else data)
+    path = written(tmp_path / "a.json", gzip.compress(data, mtime=0) if packed else data)
     assert values(JsonlSource(path)) == OBJECTS
 
 

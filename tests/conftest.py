@@ -1,6 +1,11 @@
-"""Fixtures that several folders of tests use."""
+"""Fixtures that several folders of tests use, and how property tests run."""
 
 from drawn import drawn, drawn_place, drawn_source
+from hypothesis import HealthCheck, settings
 from postgres import postgres_server, postgres_url
 
 __all__ = ["drawn", "drawn_place", "drawn_source", "postgres_server", "postgres_url"]
+
+# A shared or new machine may take its time: speed is for benchmarks, not for tests to fail by.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")

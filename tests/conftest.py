@@ -1,7 +1,8 @@
 """Fixtures that several folders of tests use, and how property tests run."""
 
-from drawn import drawn, drawn_place, drawn_source
 from hypothesis import HealthCheck, settings
+
+from drawn import drawn, drawn_place, drawn_source
 from postgres import postgres_server, postgres_url
 
 __all__ = ["drawn", "drawn_place", "drawn_source", "postgres_server", "postgres_url"]

@@ -196,9 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="folder of the Parquet files"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the Parquet files")
     parser.add_argument("--cost", action="store_true", help="print only what it costs, as JSON")
     arguments = parser.parse_args()
     folder = arguments.data

@@ -31,7 +31,7 @@ from lookalike.core.ports import BadRow, Row, Source
 from lookalike.core.rows import SAMPLE_ROWS, Problem, columns_of, problem_of, read_row, recognise
 from lookalike.core.types import Product
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(os.environ.get("LOOKALIKE_DATA", "data"))  # real catalogues, where someone has them
 
 
 def values(source: Source) -> list[Mapping[str, object]]:

@@ -629,7 +629,7 @@ def test_products_are_the_same_from_every_format(
 def test_real_catalogues_need_no_word(name: str, count: int, fields: str) -> None:
     path = DATA / f"{name}.parquet"
     if not path.exists():
-        pytest.skip(f"{path} is not there; it is data beside the project")
+        pytest.skip(f"{path} is not there; LOOKALIKE_DATA names the folder of real catalogues")
     source = ParquetSource(path)
     assert source.total == count
     sample = [

@@ -32,7 +32,7 @@ def first_screen() -> str:
             "",
         ),
         (
-            "indexing, Parquet to searchable",
+            "reading, embedding and storing, from Parquet",
             f"{ingest['rows_per_s']:,.0f} products/s, {ingest['peak_mb']:,.0f} MB at most",
         ),
         *((f"{words}, p50 / p99", _times(kinds[kind])) for words, kind in SHOWN),

@@ -29,7 +29,7 @@ from lookalike.engine.evaluation import Evaluation, EvaluationOptions
 from lookalike.engine.indexing import LiveIndex, learn_from
 from lookalike.engine.ingest import Ingest, IngestReport, fingerprints_of
 from lookalike.engine.search import Searcher
-from lookalike.intake import ids_of, reader_of, recognise_rows, rows_of
+from lookalike.intake import first_rows, ids_of, reader_of, recognise_rows, rows_of
 from lookalike.questions import Question, QuestionReader, question_of
 from lookalike.settings import Settings, load_settings
 
@@ -184,7 +184,7 @@ class Shop:
         was recognised before work begins, `on_problem` of every row or field that cannot be used.
         """
         opened, base = wiring.open_source(source, query)
-        recognised = recognise_rows(self._catalog, opened, columns or {})
+        recognised = recognise_rows(self._catalog, first_rows(opened), columns or {})
         on_start(opened, recognised)
         read = partial(read_row, columns=recognised)
         with self._ingest(Path(images) if images else base, on_problem) as ingest:
@@ -204,9 +204,10 @@ class Shop:
         A product is replaced as a whole: to change one field, `get` it, `dataclasses.replace` the field, and upsert it.
         `on_problem` is told of every row or field that cannot be used.
         """
-        source, base = wiring.open_source(rows_of(products))
+        rows = rows_of(products)
+        source, base = wiring.open_source(rows)
         with self._ingest(base, on_problem) as ingest:
-            report = ingest.run(source, reader_of(self._catalog, source))
+            report = ingest.run(source, reader_of(self._catalog, rows))
         self._live.refresh()
         return report
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import cast
 
 from lookalike.core.column_map import ColumnMap
 from lookalike.core.errors import InputError, RowError
@@ -35,12 +36,13 @@ def ids_of(ids: Iterable[str]) -> list[str]:
     return list(ids)
 
 
-def recognise_rows(catalog: Catalog, source: Source, given: Mapping[str, str]) -> ColumnMap:
-    """Recognise the columns of a source; what was said of a column once holds for later sources that have it.
+def recognise_rows(
+    catalog: Catalog, samples: Sequence[Mapping[str, object]], given: Mapping[str, str]
+) -> ColumnMap:
+    """Recognise columns by the first rows of a source; what was said of a column once holds for later sources that have it.
 
     Otherwise a forgotten `--map title=...` would empty every title at the next run.
     """
-    samples = first_rows(source)
     names = columns_of(samples)
     held: dict[str, str] = json.loads(catalog.artifact(MAPPED) or b"{}")
     remembered = {
@@ -58,32 +60,17 @@ def recognise_rows(catalog: Catalog, source: Source, given: Mapping[str, str]) -
     return recognised
 
 
-def reader_of(catalog: Catalog, source: Source) -> ReadRow:
-    """Return how to read rows of which some are ready products."""
-    loose = [values for values in first_rows(source) if _PRODUCT not in values]
-    columns = recognise_rows(catalog, _Only(source), {}) if loose else None
+def reader_of(catalog: Catalog, rows: Sequence[Mapping[str, object]]) -> ReadRow:
+    """Return how to read what `rows_of` returned, of which some are ready products."""
+    loose = [row for row in rows if isinstance(row, Mapping) and _PRODUCT not in row][:SAMPLE_ROWS]
+    columns = recognise_rows(catalog, loose, {}) if loose else None
 
     def read(row: Row) -> tuple[Product | None, list[Problem]]:
-        product = row.values.get(_PRODUCT)
-        if isinstance(product, Product):
-            return _checked(row, product)
-        return read_row(row, columns or recognise(columns_of([row.values]), [row.values]))
+        if columns is None or _PRODUCT in row.values:
+            return _checked(row, cast(Product, row.values[_PRODUCT]))
+        return read_row(row, columns)
 
     return read
-
-
-class _Only:
-    """A source without the rows that are ready products."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.name = source.name
-        self.total = None
-
-    def rows(self) -> Generator[Row]:
-        for row in self._source.rows():
-            if isinstance(row, Row) and _PRODUCT not in row.values:
-                yield row
 
 
 def first_rows(source: Source) -> list[Mapping[str, object]]:

@@ -278,7 +278,7 @@ class _Clock:
 
     def __init__(self, encode_ms: float) -> None:
         self._took = {"encode": encode_ms}
-        self._last = self._start = perf_counter()
+        self._last = perf_counter()
 
     def lap(self, stage: str) -> None:
         """Book the time since the last lap on a stage."""

@@ -18,7 +18,7 @@ import argparse
 import json
 import random
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,11 +54,20 @@ def main() -> None:
 def luma(data: Path, out: Path) -> None:
     """Ask with each further view. A view that is also some variant's catalogue picture, byte for byte, asks nothing."""
     table = pq.read_table(data / "luma.parquet")
-    rows = table.select(["id", "images"]).to_pylist()
-    first = pa.array([row["images"][:1] for row in rows], table.schema.field("images").type)
     catalog = out / "luma_catalog.parquet"
-    pq.write_table(table.set_column(table.schema.get_field_index("images"), "images", first), catalog)
+    pq.write_table(first_pictures(table), catalog)
+    queries = view_queries(table.select(["id", "images"]).to_pylist(), out / "luma")
+    _finish(out, catalog, "luma", {"luma": queries})
 
+
+def first_pictures(table: pa.Table) -> pa.Table:
+    """Keep of each luma row the first picture alone."""
+    first = pa.array([images.as_py()[:1] for images in table["images"]], table.schema.field("images").type)
+    return table.set_column(table.schema.get_field_index("images"), "images", first)
+
+
+def view_queries(rows: Sequence[Mapping[str, Any]], out: Path) -> list[Judged]:
+    """Ask with each further view among luma rows, for the variants that have it."""
     shown = {_hash(row["images"][0]) for row in rows}
     views: dict[str, tuple[bytes, dict[str, int]]] = {}
     for row in rows:
@@ -66,46 +75,59 @@ def luma(data: Path, out: Path) -> None:
             views.setdefault(_hash(view), (view, {}))[1][row["id"]] = 1
     asked = [(view, list(ids)) for key, (view, ids) in views.items() if key not in shown]
     print(f"luma: {len(views) - len(asked)} further views are catalogue pictures too and are left out")
-    queries = [
-        {
-            "id": f"{ids[0]} view {number}",
-            "query": {"image": _save(out / "luma", number, view)},
-            "relevant": ids,
-        }
+    return [
+        {"id": f"{ids[0]} view {number}", "query": {"image": save(out, number, view)}, "relevant": ids}
         for number, (view, ids) in enumerate(asked)
     ]
-    _finish(out, catalog, "luma", {"luma": queries})
 
 
 def grocery(data: Path, out: Path) -> None:
     """Ask with each shelf photo, for the one product it shows."""
     photos = pq.read_table(data / "grocery_photos.parquet").to_pylist()
-    runs: dict[str, list[Judged]] = {"grocery-val": [], "grocery-train": []}
-    for number, photo in enumerate(photos):
-        name = f"grocery-{photo['split']}"
-        image = _save(out / name, number, photo["image"])
-        judged = {"id": f"photo {number}", "query": {"image": image}, "relevant": [str(photo["catalog_id"])]}
-        runs[name].append(judged)
+    names = {split: f"grocery-{split}" for split in ("val", "train")}
+    runs = {name: shelf_queries(photos, split, out / name) for split, name in names.items()}
     _finish(out, data / "grocery_catalog.parquet", "grocery", runs)
+
+
+def shelf_queries(photos: Sequence[Mapping[str, Any]], split: str, out: Path) -> list[Judged]:
+    """Ask with each grocery photo of a split."""
+    return [
+        {
+            "id": f"photo {number}",
+            "query": {"image": save(out, number, photo["image"])},
+            "relevant": [str(photo["catalog_id"])],
+        }
+        for number, photo in enumerate(photos)
+        if photo["split"] == split
+    ]
 
 
 def clothing(data: Path, out: Path) -> None:
     """Ask with a sample of the labelled photos; everything its sender sent, the photo too, does not count."""
-    rows = pq.read_table(data / "clothing.parquet").to_pylist()
+    rows = labelled(pq.read_table(data / "clothing.parquet").to_pylist())
+    queries = sender_queries(sample(rows, CLOTHING_QUERIES), out / "clothing")
+    _finish(out, data / "clothing.parquet", "clothing", {"clothing": queries})
+
+
+def labelled(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Keep the clothing photos whose label is a kind of garment that more than one sender sent."""
     senders: dict[str, set[int]] = {}
     for row in rows:
         senders.setdefault(row["label"], set()).add(row["sender"])
-    askable = [row for row in rows if row["label"] not in NO_LABEL and len(senders[row["label"]]) > 1]
-    queries = [
+    return [row for row in rows if row["label"] not in NO_LABEL and len(senders[row["label"]]) > 1]
+
+
+def sender_queries(rows: Iterable[Mapping[str, Any]], out: Path) -> list[Judged]:
+    """Ask with each of these clothing photos for its label, from other senders."""
+    return [
         {
             "id": row["id"],
-            "query": {"image": _save(out / "clothing", number, row["image"])},
-            "relevant_where": f"label = {_quoted(row['label'])}",
+            "query": {"image": save(out, number, row["image"])},
+            "relevant_where": f"label = {quoted(row['label'])}",
             "exclude_where": f"sender = {row['sender']}",
         }
-        for number, row in enumerate(_sample(askable, CLOTHING_QUERIES))
+        for number, row in enumerate(rows)
     ]
-    _finish(out, data / "clothing.parquet", "clothing", {"clothing": queries})
 
 
 def fashion(data: Path, out: Path) -> None:
@@ -116,8 +138,8 @@ def fashion(data: Path, out: Path) -> None:
     for row in rows:
         by_title.setdefault(row["title"], []).append(str(row["id"]))
         in_category[row["category"]] = in_category.get(row["category"], 0) + 1
-    titles = _sample(sorted(title for title in by_title if title), FASHION_QUERIES)
-    likes = _sample([row for row in rows if in_category[row["category"]] > 1], FASHION_QUERIES)
+    titles = sample(sorted(title for title in by_title if title), FASHION_QUERIES)
+    likes = sample([row for row in rows if in_category[row["category"]] > 1], FASHION_QUERIES)
     runs = {
         "fashion-titles": [
             {"id": f"title {number}", "query": {"text": title}, "relevant": by_title[title]}
@@ -127,7 +149,7 @@ def fashion(data: Path, out: Path) -> None:
             {
                 "id": f"like {row['id']}",
                 "query": {"like": str(row["id"]), "weights": PICTURES_ONLY},
-                "relevant_where": f"category = {_quoted(row['category'])}",
+                "relevant_where": f"category = {quoted(row['category'])}",
                 "exclude": [str(row["id"])],
             }
             for row in likes
@@ -158,7 +180,7 @@ def _finish(out: Path, catalog: Path, shop: str, runs: Mapping[str, Iterable[Jud
         print(f"{shlex.join(command + reports)}  # {len(lines):,} queries")
 
 
-def _save(folder: Path, number: int, image: bytes) -> str:
+def save(folder: Path, number: int, image: bytes) -> str:
     """Write a query's picture and return its absolute path, which holds from wherever the evaluation is run."""
     path = folder / "images" / f"{number:05}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +188,8 @@ def _save(folder: Path, number: int, image: bytes) -> str:
     return str(path)
 
 
-def _sample(rows: list[Row], n: int) -> list[Row]:
+def sample(rows: Sequence[Row], n: int) -> list[Row]:
+    """Draw n of the rows, or all if there are fewer; the same rows every time."""
     return random.Random(SEED).sample(rows, min(n, len(rows)))
 
 
@@ -174,7 +197,7 @@ def _hash(image: bytes) -> str:
     return blake2b(image, digest_size=16).hexdigest()
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Quote a string for a filter, where a quote inside is written twice."""
     return '"' + text.replace('"', '""') + '"'
 

@@ -1,0 +1,32 @@
+"""The training log as a picture: losses above, what was watched below."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def plot_log(log: Path, out: Path) -> None:
+    """Draw every number of a log over its steps."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    figure, (above, below) = pyplot.subplots(2, 1, figsize=(8, 8), sharex=True, layout="constrained")
+    for axes, chosen, title in (
+        (above, [line for line in lines if "text" in line], "losses"),
+        (below, [line for line in lines if "watched" in line], "watched products"),
+    ):
+        for name in (name for name in (chosen[0] if chosen else ()) if name not in UNDRAWN):
+            axes.plot([line["step"] for line in chosen], [line[name] for line in chosen], label=name)
+        axes.set_title(title)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    below.set_xlabel("step")
+    figure.savefig(out, dpi=110)
+    pyplot.close(figure)
+
+
+UNDRAWN = ("step", "lr", "scale", "steps_per_s", "watched")

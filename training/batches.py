@@ -21,8 +21,6 @@ from training.recipe import Recipe
 
 LABELS = ("article", "color", "gender", "usage", "instance")
 """What the label heads learn. Of instances, only those with several pictures: groceries and labelled clothes."""
-SAME_INSTANCE, SAME_COLOR_ARTICLE, SAME_ARTICLE = 1.0, 0.25, 0.08
-"""How close two pictures should be, beside each other."""
 
 
 @dataclass
@@ -84,10 +82,13 @@ class Batches:
         self.items = items = data.items
         self.recipe = recipe
         self.partners: dict[str, list[int]] = defaultdict(list)
+        self.clean: dict[str, int] = {}
         self.by_source: dict[str, list[int]] = defaultdict(list)
         for row, item in enumerate(items):
             if not item.dev:
                 self.partners[item.instance].append(row)
+                if item.clean:
+                    self.clean[item.instance] = row
                 self.by_source[item.source].append(row)
         self.odds = {source: self._odds(rows) for source, rows in self.by_source.items()}
         self.codes = {kind: _codes([key(item) for item in items]) for kind, key in KEYS.items()}
@@ -143,8 +144,11 @@ class Batches:
         return list(accumulate(counts[article] ** -self.recipe.evenness for article in articles))
 
     def _partner(self, row: int, rng: Random) -> int:
-        """Return another picture of the same thing, or the same picture, to be augmented another way."""
+        """Return another picture of the same thing, its clean one as often as all others, or the same picture."""
         others = self.partners[self.items[row].instance]
+        clean = self.clean.get(self.items[row].instance)
+        if clean is not None and rng.random() < 0.5:
+            return clean
         return rng.choice(others) if rng.random() < 0.8 else row
 
     def _captions(self, slot: int, chosen: Sequence[int], rows: Tensor, rng: Random) -> tuple[Tensor, Tensor]:
@@ -167,9 +171,9 @@ class Batches:
             return ((codes[:, None] == codes) & (codes >= 0)[:, None]).float()
 
         return (
-            SAME_INSTANCE * same("instance")
-            + SAME_COLOR_ARTICLE * same("color_article")
-            + SAME_ARTICLE * same("article")
+            self.recipe.close_instance * same("instance")
+            + self.recipe.close_color_article * same("color_article")
+            + self.recipe.close_article * same("article")
         )
 
 

@@ -1,6 +1,6 @@
 """Measure encoders on what was held out of training, by the product's own `lookalike eval`, beside plain floors.
 
-    python -m training.evaluate --data DIR --work DIR [--mobilenet FILE.tflite] [--encoder builtin mobilenet hsv mix X.toml]
+    python -m training.evaluate --data DIR --work DIR [--mobilenet TFLITE] [--encoder builtin mobilenet hsv mix X=DIR/X.toml]
 
 Catalogues, shops and judged queries are kept in the work folder, so that a later run encodes only what is new; any line
 can be run again by hand: `lookalike eval WORK/queries/LINE.jsonl --shop WORK/shops/...`. The results, with 95 % intervals,
@@ -55,7 +55,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder to keep everything in")
     parser.add_argument("--mobilenet", type=Path, help="TensorFlow Lite file, for the floors that need it")
     parser.add_argument(
-        "--encoder", nargs="+", default=["builtin"], help="names or presets (default builtin)"
+        "--encoder",
+        nargs="+",
+        default=["builtin"],
+        help="names, presets, or presets with the name to file them under, small=DIR/builtin.toml (default builtin)",
     )
     parser.add_argument("--exam", nargs="+", default=list(EXAMS), choices=list(EXAMS), help="default all")
     asked = parser.parse_args()
@@ -63,7 +66,7 @@ def main() -> None:
     log.setLevel(logging.INFO)
     asked.work.mkdir(parents=True, exist_ok=True)
     try:
-        encoders = {Path(name).stem: load(name, asked.mobilenet) for name in asked.encoder}
+        encoders = {name: load(given, asked.mobilenet) for name, given in map(named, asked.encoder)}
     except InputError as error:
         parser.error(f"{error}. {error.hint}")
     work = asked.work.resolve()
@@ -72,6 +75,12 @@ def main() -> None:
     record(work / "results.json", encoders, table)
     shown = rows(table, [line for exam in exams.values() for line in exam.lines])
     sys.stdout.write("\n".join([*shown, ""]))
+
+
+def named(given: str) -> tuple[str, str]:
+    """Part NAME=PATH; what comes without a name is called after its file."""
+    name, equals, path = given.partition("=")
+    return (name, path) if equals else (Path(given).stem, given)
 
 
 def load(name: str, model: Path | None) -> Encoder:
@@ -90,19 +99,24 @@ def examine(encoder: Encoder, exams: Mapping[str, Exam], work: Path) -> Results:
     """Index the catalogue of each exam with an encoder and measure every line that it can answer."""
     results: Results = {}
     for name, exam in exams.items():
-        place = work / "shops" / f"{_slug(encoder.fingerprint)}-{name}.db"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with lookalike.open(place, encoder=encoder) as shop:
-            shop.index(_kept(exam.catalog, work / f"{name}.parquet"), columns=NO_TEXTS, prune=True)
-            if len(shop) != len(exam.catalog):
-                raise InputError(
-                    f"{place} holds {len(shop)} of {len(exam.catalog)} products", hint="Delete it."
-                )
+        with indexed(encoder, name, exam, work) as shop:
             for line in exam.lines:
                 if encoder.aligned or not line.by_text:
                     log.info("%s: %s", encoder.name, line.name)
                     results[line.name] = measure(shop, line, work / "queries")
     return results
+
+
+def indexed(encoder: Encoder, name: str, exam: Exam, work: Path) -> lookalike.Shop:
+    """Open the shop of an exam's catalogue, embedded by an encoder; raise InputError unless it holds all of it."""
+    place = work / "shops" / f"{_slug(encoder.fingerprint)}-{name}.db"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shop = lookalike.open(place, encoder=encoder)
+    shop.index(_kept(exam.catalog, work / f"{name}.parquet"), columns=NO_TEXTS, prune=True)
+    if len(shop) != len(exam.catalog):
+        shop.close()
+        raise InputError(f"{place} holds {len(shop)} of {len(exam.catalog)} products", hint="Delete it.")
+    return shop
 
 
 def measure(shop: lookalike.Shop, line: Line, out: Path) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.builtin_encoder import hsv_histogram
 from lookalike import wiring
 from lookalike.core.errors import InputError
 from lookalike.core.types import Pixels, Vectors
@@ -78,6 +77,16 @@ def mix(model: Path) -> Floor:
         return unit_rows(np.hstack([seen, colors]), FEATURES + COLORS)
 
     return Floor("mix", f"mix-{_digest(model)}", FEATURES + COLORS, encode)
+
+
+def hsv_histogram(images: Sequence[Pixels]) -> Vectors:
+    """Count hue, saturation and value in 8 x 4 x 4 bins, as square roots -> float32 [n, 128], unit rows."""
+    out = np.empty((len(images), COLORS), np.float32)
+    for row, pixels in zip(out, images, strict=True):
+        small = Image.fromarray(pixels).resize((64, 64), Image.Resampling.BOX).convert("HSV")
+        hue, saturation, value = np.asarray(small).reshape(-1, 3).T.astype(np.int64)
+        row[:] = np.bincount((hue >> 5) * 16 + (saturation >> 6) * 4 + (value >> 6), minlength=COLORS)
+    return np.asarray(np.sqrt(out / out.sum(axis=1, keepdims=True)))
 
 
 def pooled_features(model: Path, images: Sequence[Pixels]) -> Vectors:

@@ -38,6 +38,8 @@ class Item:
     usage: str = ""
     category: str = ""
     description: str = ""
+    clean: bool = False
+    """The catalogue's own picture, where the others are photos of the thing from elsewhere."""
     dev: bool = False
     """Kept out of training to watch it; not the held-out set."""
 
@@ -94,7 +96,7 @@ def grocery(data: Path) -> Iterator[Shot]:
         for number, row in catalog.items()
     }
     for number, row in catalog.items():
-        yield items[number], row["image"]
+        yield replace(items[number], clean=True), row["image"]
     for row in _rows(data / "grocery_photos.parquet"):
         if row["split"] == "train":
             yield items[row["catalog_id"]], row["image"]

@@ -37,6 +37,17 @@ def picture_picture(pictures: Tensor, closeness: Tensor, temperature: float) -> 
     return -mean[total > 0].mean()
 
 
+def relations(pictures: Tensor, teachers: Tensor, temperature: float) -> Tensor:
+    """Ask that pictures [n, dim] find each other alike as `teachers` [n, n], cosines of others, do.
+
+    The divergence of each row's softmax from the teachers' (relational distillation, as in Tung and Mori, 2019, on softmaxes).
+    """
+    self_ = torch.eye(len(pictures), dtype=torch.bool, device=pictures.device)
+    ours = F.log_softmax((pictures @ pictures.T / temperature).masked_fill(self_, -1e4), 1)
+    theirs = F.log_softmax((teachers / temperature).masked_fill(self_, -1e4), 1)
+    return F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+
+
 def alike(one: Tensor, other: Tensor) -> Tensor:
     """Return how far rows point elsewhere: 1 - cosine, mean over rows."""
     return (1 - F.cosine_similarity(one, other, dim=1)).mean()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 
 from training import losses
 from training.augment import augment
@@ -22,6 +23,9 @@ from training.watch import watch
 
 log = logging.getLogger(__name__)
 
+TEACHER_SHARE = 0.6
+"""Of the teacher's features in what is alike; colour histograms have the rest."""
+RELATIONS_TEMPERATURE = 0.1
 LOG_EVERY = 20
 WATCH_EVERY = 300
 SAVE_EVERY = 200
@@ -104,8 +108,18 @@ def _losses(model: Student, trunk: Tensor, batch: Batch, recipe: Recipe) -> dict
         "names": (recipe.loss_names, losses.picture_text(titles, spoiled, same, scale)),
         "labels": (recipe.loss_labels, torch.stack(labels).mean()),
         "teacher": (recipe.loss_teacher, losses.alike(model.teacher(trunk), batch.teacher)),
+        "relations": (
+            recipe.loss_relations,
+            losses.relations(embedded, _teachers(batch), RELATIONS_TEMPERATURE),
+        ),
         "colors": (recipe.loss_colors, losses.alike(model.histogram(trunk), batch.histograms)),
     }
+
+
+def _teachers(batch: Batch) -> Tensor:
+    """Return how alike the teacher's features and the colours of the pictures are, mixed -> cosines [2n, 2n]."""
+    seen, colors = F.normalize(batch.teacher, dim=1), F.normalize(batch.histograms, dim=1)
+    return TEACHER_SHARE * (seen @ seen.T) + (1 - TEACHER_SHARE) * (colors @ colors.T)
 
 
 def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:

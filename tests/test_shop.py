@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import pytest
 from PIL import Image
 
 import lookalike
-from lookalike import wiring
+from lookalike.adapters.encoder_onnx import OnnxEncoder
+from lookalike.adapters.encoder_onnx_preset import read_preset
 from lookalike.core.errors import (
     CatalogError,
     EncoderMismatch,
@@ -29,15 +31,28 @@ from lookalike.core.errors import (
 from lookalike.core.filter_text import parse
 from lookalike.core.filters import matches
 from lookalike.core.rows import Problem
+from lookalike.core.types import Product
 from lookalike.settings import load_settings
+from small_models import small_model
 
 HEAVY = ("faiss", "onnxruntime", "torch", "sqlalchemy", "fastapi", "pandas", "pyarrow", "scipy", "PIL")
 
 
-def test_importing_is_cheap() -> None:
-    code = f"import lookalike, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+def loaded(code: str, modules: tuple[str, ...]) -> list[str]:
+    """Return which of these modules a new process has loaded once it ran some code."""
+    code += f"; import sys; print(*[m for m in {modules!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    return done.stdout.split()
+
+
+def test_importing_is_cheap() -> None:
+    assert loaded("import lookalike", HEAVY) == []
+
+
+def test_a_model_is_loaded_by_the_first_search_that_needs_it(drawn_place: Path) -> None:
+    opened = f"import lookalike; shop = lookalike.open({str(drawn_place)!r})"
+    assert loaded(f"{opened}; shop.search(like='D00001'); shop.get(['D00001'])", ("onnxruntime",)) == []
+    assert loaded(f"{opened}; shop.search(text='red')", ("onnxruntime",)) == ["onnxruntime"]
 
 
 def test_the_public_names_are_there() -> None:
@@ -140,7 +155,8 @@ def test_changes_are_searchable_at_once_and_prices_embed_nothing(drawn_source: P
         assert (report.changed, sum(report.encoded.values())) == (len(products), 0)
         assert shop.search(text="dress", where="price = 1.5").matched == len(products)
         shop.upsert([{"id": "new", "title": "a very special zebra umbrella", "price": 3}])
-        assert shop.search(text="a very special zebra umbrella").hits[0].product.id == "new"
+        titled = shop.search(text="a very special zebra umbrella", weights={"title": 1.0})
+        assert titled.hits[0].product.id == "new"
         assert shop.delete(["new", "unknown"]) == 1
         assert "new" not in [hit.product.id for hit in shop.search(text="zebra umbrella", k=50).hits]
         problems: list[object] = []
@@ -250,12 +266,8 @@ def test_judgments_may_hold_line_separators_and_must_be_text(drawn: lookalike.Sh
 def test_opening_and_searching_load_nothing_that_evaluation_or_pages_need(tmp_path: Path) -> None:
     with lookalike.open(tmp_path / "shop.db") as shop:
         shop.upsert([{"id": "a", "title": "red shirt"}])
-    code = (
-        f"import lookalike, sys; lookalike.open({str(tmp_path / 'shop.db')!r}).search(text='red');"
-        "print([m for m in ('scipy', 'ir_measures', 'jinja2', 'alembic', 'pyarrow', 'rich') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    searched = f"import lookalike; lookalike.open({str(tmp_path / 'shop.db')!r}).search(text='red')"
+    assert loaded(searched, ("scipy", "ir_measures", "jinja2", "alembic", "pyarrow", "rich", "onnx")) == []
 
 
 def test_what_was_said_of_a_column_holds_for_later_sources(tmp_path: Path) -> None:
@@ -330,32 +342,87 @@ def test_searches_go_on_while_another_thread_writes(drawn_source: Path, tmp_path
         assert not failures
 
 
-def test_another_encoder_is_refused_with_the_command_that_mends_it(
-    drawn_place: Path, drawn_source: Path
-) -> None:
-    class Other(type(wiring.load_encoder())):  # type: ignore[misc]
-        name = "other"
-        fingerprint = "other-1"
-
-    with pytest.raises(EncoderMismatch, match="builtin") as caught:
-        lookalike.open(drawn_place, encoder=Other())
-    assert "lookalike index" in caught.value.hint
-    assert "--reembed" in caught.value.hint
-
-
-def test_reembedding_changes_the_encoder(drawn_source: Path, tmp_path: Path) -> None:
-    class Other(type(wiring.load_encoder())):  # type: ignore[misc]
-        name = "other"
-        fingerprint = "other-1"
-
+def test_changes_of_one_product_at_the_same_time_take_turns(tmp_path: Path) -> None:
     with lookalike.open(tmp_path / "shop.db") as shop:
+        shop.upsert([Product("P", title="one", description="first", price=1.0)])
+
+        def meanwhile(work: Callable[[], object]) -> Callable[[Product], Product]:
+            def edit(product: Product) -> Product:
+                threads.append(threading.Thread(target=work))
+                threads[-1].start()
+                threads[-1].join(0.3)  # time enough to write, if it did not wait
+                return replace(product, price=2.0)
+
+            return edit
+
+        threads: list[threading.Thread] = []
+        for work, after in (
+            (lambda: shop.upsert([Product("P", title="two", price=3.0)]), ["two", 3.0]),
+            (lambda: shop.delete(["P"]), []),
+        ):
+            changed = shop.change("P", meanwhile(work))
+            assert changed is not None and changed.price == 2.0
+            threads[-1].join()
+            assert [x for p in shop.get(["P"]).values() for x in (p.title, p.price)] == after
+        # Of two that are written at once, neither drops an embedding that the other counts on.
+        for _ in range(10):
+            shop.upsert([Product("P", title="one", description="first")])
+            both = [
+                Product("P", title="two", description="first"),
+                Product("P", title="one", description="second"),
+            ]
+            threads = [threading.Thread(target=shop.upsert, args=([product],)) for product in both]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            held = shop.get(["P"])["P"]
+            title, description = (
+                {b.name: b.value for b in shop.search(text=text, weights={space: 1.0}).hits[0].because}[space]
+                for space, text in (("title", held.title), ("description", held.description))
+            )
+            assert title == pytest.approx(1.0, abs=0.01) and description == pytest.approx(1.0, abs=0.01)
+
+
+def test_another_encoder_is_refused_with_the_command_that_mends_it(
+    drawn_place: Path, drawn_source: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(EncoderMismatch, match="builtin") as caught:
+        lookalike.open(drawn_place, encoder=OnnxEncoder.from_preset(small_model(tmp_path)))
+    assert "lookalike index" in caught.value.hint
+    assert "--encoder small --reembed" in caught.value.hint
+
+
+def test_a_shop_of_an_older_builtin_encoder_is_refused_until_it_is_embedded_anew(
+    drawn_source: Path, tmp_path: Path
+) -> None:
+    place, small = tmp_path / "shop.db", small_model(tmp_path)
+    older = OnnxEncoder(replace(read_preset(small), name="builtin", version=1), tmp_path)
+    with lookalike.open(place, encoder=older) as shop:
         shop.index(drawn_source)
-    with lookalike.open(tmp_path / "shop.db", encoder=Other(), reembed=True) as shop:
+    with pytest.raises(
+        EncoderMismatch, match=rf"{older.fingerprint}\), not with builtin \(builtin-"
+    ) as caught:
+        lookalike.open(place)
+    assert f"lookalike index SOURCE --shop {place} --encoder builtin --reembed" in caught.value.hint
+    with lookalike.open(place, encoder="builtin", reembed=True) as shop:
+        report = shop.index(drawn_source)
+        assert (report.unchanged, report.encoded["image"]) == (0, report.images)
+    with lookalike.open(place) as shop:
+        assert shop._encoder.dim != older.dim
+        assert shop.search(text="lamp").hits
+
+
+def test_another_encoder_is_used_once_all_is_embedded_anew(drawn_source: Path, tmp_path: Path) -> None:
+    place, other = tmp_path / "shop.db", OnnxEncoder.from_preset(small_model(tmp_path))
+    with lookalike.open(place) as shop:
+        shop.index(drawn_source)
+    with lookalike.open(place, encoder=other, reembed=True) as shop:
         report = shop.index(drawn_source)
         assert report.encoded["image"] == report.images
         assert shop.search(text="lamp").hits
-    with pytest.raises(InputError, match="other"):
-        lookalike.open(tmp_path / "shop.db")
+    with pytest.raises(InputError, match="small"):
+        lookalike.open(place)
 
 
 @pytest.mark.parametrize(

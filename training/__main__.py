@@ -1,6 +1,6 @@
 """From Parquet files to the built-in model, in one command that goes on where it stopped.
 
-    python -m training --data DIR --teacher MOBILENET.tflite --work DIR [--seed N] [--steps N] [--size 80 ...]
+    python -m training --data DIR --teacher MOBILENET.tflite --work DIR [--seed N] [--steps N] [--size-px N] ...
 
 DIR of --data holds the sets as Parquet files. Everything is written below --work: the prepared arrays (shared by all runs), and
 in a folder for each recipe the checkpoint, the log with its plot, the exported model in three storage kinds, and the results on
@@ -22,6 +22,7 @@ from training.plots import plot_log
 from training.prepare import prepare
 from training.preset import NAME
 from training.recipe import Recipe
+from training.retell import retell
 from training.train import train
 
 KINDS = ("float32", "float16", "int8")
@@ -50,7 +51,8 @@ def main() -> None:
     recipe = replace(Recipe(), **{name: value for name, value in given.items() if value is not None})
     out = asked.work / asked.run
     prepare(asked.data, asked.work / "prepared", asked.teacher)
-    result = train(asked.work / "prepared", out, recipe)
+    train(asked.work / "prepared", out, recipe)
+    result = retell(asked.work / "prepared", out, recipe)
     plot_log(out / "log.jsonl", out / "log.png")
     presets = {kind: export(result, out / kind, recipe, kind) for kind in KINDS}
     log.info("%s", json.dumps({kind: str(path) for kind, path in presets.items()}))

@@ -88,8 +88,8 @@ def _in_other_light(pixels: Tensor, rng: torch.Generator) -> Tensor:
     def factor(spread: float, channels: int = 1) -> Tensor:
         return torch.exp(torch.randn(n, channels, 1, 1, generator=rng) * spread * strength)
 
-    lit = pixels * (factor(0.12, 3) * factor(0.2))
+    lit = pixels * (factor(0.08, 3) * factor(0.2))
     middle = lit.mean((1, 2, 3), keepdim=True)
     lit = middle + (lit - middle) * factor(0.2)
     grey = lit.mean(1, keepdim=True)
-    return grey + (lit - grey) * factor(0.25)
+    return grey + (lit - grey) * factor(0.18)

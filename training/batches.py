@@ -116,11 +116,11 @@ class Batches:
 
     def draw(self, step: int) -> Batch:
         rng = Random(f"{self.recipe.seed} {step}")
-        first = self._draw_rows(rng)
+        first = self.draw_rows(rng)
         rows = torch.tensor(first + [self._partner(row, rng) for row in first])
         return Batch(
             rows=rows,
-            slots=[self._captions(slot, rows.tolist(), rows, rng) for slot in range(len(SLOTS))],
+            slots=[self.captions(slot, rows.tolist(), rows, rng) for slot in range(len(SLOTS))],
             names=self._names(first, rng),
             closeness=self._closeness(rows),
             labels={name: codes[rows] for name, codes in self.labels.items()},
@@ -128,7 +128,7 @@ class Batches:
             histograms=self.data.histograms[rows].float(),
         )
 
-    def _draw_rows(self, rng: Random) -> list[int]:
+    def draw_rows(self, rng: Random) -> list[int]:
         sources, shares = zip(*self.recipe.shares, strict=True)
         drawn = Counter(rng.choices(sources, shares, k=self.recipe.pairs))
         return [
@@ -151,7 +151,7 @@ class Batches:
             return clean
         return rng.choice(others) if rng.random() < 0.8 else row
 
-    def _captions(self, slot: int, chosen: Sequence[int], rows: Tensor, rng: Random) -> tuple[Tensor, Tensor]:
+    def captions(self, slot: int, chosen: Sequence[int], rows: Tensor, rng: Random) -> tuple[Tensor, Tensor]:
         said = [(row, *say(slot, self.items[row], rng)) for row in chosen]
         said = [(row, text, kind) for row, text, kind in said if text]
         kinds = torch.tensor([self.kinds[kind] for _, _, kind in said])
@@ -174,6 +174,7 @@ class Batches:
             self.recipe.close_instance * same("instance")
             + self.recipe.close_color_article * same("color_article")
             + self.recipe.close_article * same("article")
+            + self.recipe.close_color * same("color")
         )
 
 

@@ -84,7 +84,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "Cufflinks": ("cufflinks", "cuff links"),
     "T-Shirt": ("t-shirt", "tshirt", "tee"),
     "Longsleeve": ("long sleeve t-shirt", "longsleeve", "long-sleeved top"),
-    "Pants": ("pants", "trousers", "jeans"),
+    "Pants": ("pants", "trousers"),
     "Shoes": ("shoes", "footwear", "pair of shoes"),
     "Outwear": ("jacket", "coat", "outerwear"),
     "Hat": ("hat", "cap"),
@@ -98,10 +98,12 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 """By article as the sources call it. Also true of things a source files elsewhere, but good enough to learn from."""
 
 SAME: dict[str, str] = {
-    "T-Shirt": "Tshirts", "Shirt": "Shirts", "Pants": "Trousers", "Outwear": "Jackets", "Skirt": "Skirts",
-    "Dress": "Dresses", "Hat": "Caps", "Hats": "Caps", "Hoodie": "Sweatshirts", "Hoodies & Sweatshirts": "Sweatshirts",
-    "Undershirt": "Innerwear Vests", "Tanks": "Innerwear Vests", "Blazer": "Blazers", "Top": "Tops", "Blouse": "Tops",
-    "Tees": "Tshirts", "T-shirts": "Tshirts", "Rucksacks": "Backpacks", "Jumpers": "Sweaters", "Trainers": "Sports Shoes",
+    "T-Shirt": "Tshirts", "T-shirts": "Tshirts", "Tees": "Tshirts", "Shirt": "Shirts", "Pants": "Trousers",
+    "Outwear": "Jackets", "Coats": "Jackets", "Skirt": "Skirts", "Dress": "Dresses", "Hat": "Caps", "Hats": "Caps",
+    "Hoodie": "Sweatshirts", "Hoodies": "Sweatshirts", "Hoodies & Sweatshirts": "Sweatshirts", "Knitwear": "Sweaters",
+    "Cardigans": "Sweaters", "Undershirt": "Innerwear Vests", "Tanks": "Innerwear Vests", "Blazer": "Blazers",
+    "Top": "Tops", "Blouse": "Tops", "Blouses": "Tops", "Rucksacks": "Backpacks", "Totes": "Handbags",
+    "Sneakers": "Casual Shoes", "Rings": "Ring", "Necklaces": "Necklace and Chains",
 }  # fmt: skip
 """Articles of different sources that are the same thing."""
 
@@ -142,6 +144,12 @@ def article_key(item: Item) -> str:
     return SAME.get(item.article, item.article)
 
 
+def level(item: Item) -> str:
+    """Return the category above the last, "" if there is none or it says whom things are for."""
+    above = "".join(item.category.split("/")[-2:-1])
+    return "" if above in GENDER_WORDS else above
+
+
 def article_words(item: Item, rng: Random) -> str:
     """Return an article as its source says it, or as people do."""
     words = SYNONYMS.get(item.article, ())
@@ -159,7 +167,9 @@ def gender_words(gender: str, rng: Random) -> str:
 
 def name(item: Item, rng: Random) -> Caption:
     """Say the title, or for what has none (a photo from home) its article."""
-    return item.title or article_words(item, rng), "name"
+    return (
+        (item.title, "name") if item.title else (article_words(item, rng) if item.article else "", "article")
+    )
 
 
 def color_article(item: Item, rng: Random) -> Caption:
@@ -198,10 +208,9 @@ def article(item: Item, rng: Random) -> Caption:
 
 def path(item: Item, rng: Random) -> Caption:
     """Say the whole category, or a level of it that stands for several articles: then it is true of all of them."""
-    levels = item.category.split("/")
-    if len(levels) < 2:
-        return "", ""
-    return (item.category.replace("/", " "), "article") if rng.random() < 0.5 else (levels[-2], "level")
+    if level(item) and rng.random() < 0.5:
+        return level(item), "level"
+    return (item.category.replace("/", " ") if item.article else ""), "article"
 
 
 def color(item: Item, rng: Random) -> Caption:
@@ -230,7 +239,7 @@ KEYS: dict[str, Callable[[Item], str]] = {
     "gender_article": lambda item: _key(item.gender, article_key(item)),
     "everything": lambda item: _key(item.color, item.gender, item.usage, article_key(item)),
     "article": article_key,
-    "level": lambda item: "/".join(item.category.split("/")[-2:-1]),
+    "level": lambda item: level(item),
     "color": lambda item: item.color,
 }
 """What two items share if a caption of a kind that is true of one is true of the other; empty where nobody knows."""

@@ -46,6 +46,15 @@ class Item:
 
 Shot = tuple[Item, bytes]
 
+SAME_COLOR = {"Gray": "Grey", "Navy": "Navy Blue", "Lilac": "Lavender", "Terracotta": "Rust"}
+"""Colours of different sources that are the same, as the largest of them says it."""
+
+
+def color_named(color: str | None) -> str:
+    """Return one name for a colour whatever its source calls it, "" for none."""
+    name = (color or "").title()
+    return SAME_COLOR.get(name, name)
+
 
 def all_shots(data: Path) -> list[Shot]:
     """Read and draw everything there is to learn from."""
@@ -64,7 +73,7 @@ def fashion(data: Path) -> Iterator[Shot]:
                     instance=f"fashion {row['title'].casefold().strip()} {row['color']}",
                     title=row["title"],
                     article=row["category"].split("/")[-1],
-                    color=row["color"] or "",
+                    color=color_named(row["color"]),
                     gender=row["gender"] or "",
                     usage=row["usage"] or "",
                     category=row["category"],
@@ -114,7 +123,7 @@ def luma(data: Path) -> Iterator[Shot]:
             instance=f"luma {row['id']}",
             title=row["title"],
             article=path.split("/")[-1],
-            color=row["color"] or "",
+            color=color_named(row["color"]),
             gender=row["gender"][0] if len(row["gender"] or ()) == 1 else "",
             category=path,
             description=row["description"] or "",
@@ -138,7 +147,8 @@ def drawn() -> Iterator[Shot]:
                 instance=f"drawn {record['id']}",
                 title=record["title"],
                 article=path.split("/")[-1],
-                color=planned.color,
+                color=color_named(planned.color),
+                gender=path.split("/")[0] if path.startswith(("Men/", "Women/")) else "",
                 category=path,
                 description=record["description"],
             )

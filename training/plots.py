@@ -16,8 +16,8 @@ def plot_log(log: Path, out: Path) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     figure, (above, below) = pyplot.subplots(2, 1, figsize=(8, 8), sharex=True, layout="constrained")
     for axes, chosen, title in (
-        (above, [line for line in lines if "text" in line], "losses"),
-        (below, [line for line in lines if "watched" in line], "watched products"),
+        (above, [line for line in lines if "text" in line and "step" in line], "losses of the first stage"),
+        (below, [line for line in lines if "watched" in line and "step" in line], "watched products"),
     ):
         for name in (name for name in (chosen[0] if chosen else ()) if name not in UNDRAWN):
             axes.plot([line["step"] for line in chosen], [line[name] for line in chosen], label=name)

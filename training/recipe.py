@@ -23,6 +23,11 @@ class Recipe:
     ema: float = 0.9985
     temperature: float = 0.07
     """Of the picture-picture loss; that of the picture-text loss is learned."""
+    text_steps: int = 240
+    text_batch: int = 1024
+    text_rate: float = 7e-4
+    text_names: float = 0.3
+    """The second stage, of the text tower alone; the last is the weight of its two losses between titles."""
     shares: tuple[tuple[str, float], ...] = (
         ("fashion", 0.62),
         ("clothing", 0.12),
@@ -42,9 +47,11 @@ class Recipe:
     """Weights of the losses: picture-text, picture-picture, title-title, labels, the teacher, colour histograms, and which
     pictures of a batch teacher and histograms together find alike."""
     close_instance: float = 1.0
-    close_color_article: float = 0.5
+    close_color_article: float = 0.8
     close_article: float = 0.12
-    """How close two pictures of one thing, of one colour and article, and of one article should be, beside each other."""
+    close_color: float = 0.05
+    """How close two pictures of one thing, of one colour and article, of one article, and of one colour should be, beside each
+    other. What is true of a pair adds up."""
 
 
 CANVAS_PX = 112

@@ -50,12 +50,12 @@ class Student(nn.Module):
 
 def train(work: Path, out: Path, recipe: Recipe) -> Path:
     """Train on what `prepare` wrote to `work`; write log.jsonl and checkpoints to `out`. Return the path of the towers."""
-    result = out / "towers.pt"
+    result = out / "first.pt"
     if result.exists():
         log.info("trained before: %s", result)
         return result
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
+    _same_recipe(out / "recipe.json", recipe)
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = Prepared.load(work)
@@ -92,6 +92,14 @@ def train(work: Path, out: Path, recipe: Recipe) -> Path:
             _save(out, step + 1, model, averaged, optimizer)
     torch.save({"image": averaged.image.state_dict(), "text": averaged.text.state_dict()}, result)
     return result
+
+
+def _same_recipe(path: Path, recipe: Recipe) -> None:
+    """Keep the recipe beside its results; refuse to go on with another."""
+    text = json.dumps(asdict(recipe), indent=1)
+    if path.exists() and path.read_text() != text:
+        raise SystemExit(f"{path} holds another recipe: give this one a folder of its own with --run NAME.")
+    path.write_text(text)
 
 
 def _losses(model: Student, trunk: Tensor, batch: Batch, recipe: Recipe) -> dict[str, tuple[float, Tensor]]:

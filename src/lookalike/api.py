@@ -16,40 +16,48 @@ import numpy as np
 
 from lookalike import wiring
 from lookalike.core.column_map import ColumnMap
-from lookalike.core.errors import EncoderMismatch, QueryError
+from lookalike.core.errors import EncoderMismatch, InputError, QueryError
 from lookalike.core.filter_text import parse
 from lookalike.core.filters import bind
 from lookalike.core.judgments import QueryForm, read_judgments
-from lookalike.core.ports import Catalog, Encoder, Source
+from lookalike.core.ports import Catalog, Encoder, ImageLoader, Source
 from lookalike.core.query import SearchResult
 from lookalike.core.rows import Problem, read_row
-from lookalike.core.types import ImageRef, Product
+from lookalike.core.types import ImageRef, Product, Record, contents
 from lookalike.engine.encoding import CachedEncoder
 from lookalike.engine.evaluation import Evaluation, EvaluationOptions
 from lookalike.engine.indexing import LiveIndex, learn_from
 from lookalike.engine.ingest import Ingest, IngestReport, fingerprints_of
 from lookalike.engine.search import Searcher
-from lookalike.intake import first_rows, ids_of, reader_of, recognise_rows, rows_of
+from lookalike.engine.turns import Turns
+from lookalike.intake import first_rows, ids_of, known_ids, reader_of, recognise_rows, rows_of
 from lookalike.questions import Question, QuestionReader, question_of
 from lookalike.settings import Settings, load_settings
 
 Rows = Iterable[Mapping[str, object]]
+QueryEncoder = Callable[[Encoder], Encoder]
+"""Puts an encoder of its own before that of a shop."""
 LEARNED = "learned"
 """The reader position at which the attribute model and the calibration were learned last."""
 
 
-def open(
+def open(  # noqa: PLR0913 - one call, as people type it
     place: str | Path,
     *,
     encoder: str | Encoder | None = None,
     create: bool = True,
     reembed: bool = False,
     settings: Settings | None = None,
+    local_files: bool = True,
+    query_encoder: QueryEncoder = lambda encoder: encoder,
 ) -> Shop:
     """Open the shop whose catalogue is at a path (SQLite) or postgresql:// URL; make an empty one where there is none.
 
     `encoder` is a name or an Encoder; by default the one the catalogue was made with, or "builtin" for a new one. Raises
     EncoderMismatch when the catalogue was made with another, unless `reembed` says that it is about to be indexed anew.
+    With `local_files` False no picture is read from a path of this machine, whoever asks: for questions and products that
+    come from strangers. `query_encoder` makes of the shop's encoder the one that queries go through, such as one that
+    encodes for several callers at once.
     """
     catalog = wiring.open_catalog(place, create=create)
     try:
@@ -62,7 +70,8 @@ def open(
                 f"{loaded.name} ({loaded.fingerprint})",
                 hint=f"Embed it anew: lookalike index SOURCE --shop {place} --encoder {loaded.name} --reembed",
             )
-        return Shop(catalog, loaded, settings or load_settings())
+        chosen_settings = settings or load_settings()
+        return Shop(catalog, loaded, chosen_settings, local_files=local_files, query_encoder=query_encoder)
     except BaseException:
         catalog.close()
         raise
@@ -71,14 +80,24 @@ def open(
 class Shop:
     """One catalogue, searchable. Safe to use from several threads; use it as a context manager, or call `close`."""
 
-    def __init__(self, catalog: Catalog, encoder: Encoder, settings: Settings) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        encoder: Encoder,
+        settings: Settings,
+        *,
+        local_files: bool = True,
+        query_encoder: QueryEncoder = lambda encoder: encoder,
+    ) -> None:
+        self.local_files = local_files
         self._catalog = catalog
         self._encoder = encoder
         self._settings = settings
+        self._turns = Turns()
         self._live = LiveIndex(catalog, fingerprints_of(encoder), encoder.dim, wiring.make_index)
-        cached = CachedEncoder(encoder, wiring.make_cache(settings))
+        cached = CachedEncoder(query_encoder(encoder), wiring.make_cache(settings))
         self._searcher = Searcher(self._live, catalog, cached, time, settings.search)
-        self._queries_from = wiring.image_loader(Path(), settings)
+        self._queries_from = self._pictures_from(Path())
         self._live.refresh()
 
     def __len__(self) -> int:
@@ -105,6 +124,16 @@ class Shop:
             name: " and ".join(sorted(t.__name__ for t in types)) or "nothing yet"
             for name, types in self._live.columns.types().items()
         }
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes its vectors."""
+        return self._encoder
+
+    @property
+    def sequence(self) -> int:
+        """How far in the catalogue's sequence of changes searches have come."""
+        return self._live.seq
 
     # --- searching --------------------------------------------------------------------------------------------------
 
@@ -157,7 +186,7 @@ class Shop:
             if part.kind == "like":
                 return self.picture_of(str(part.value))
             if part.kind == "image":
-                with closing(wiring.image_loader(base, self._settings)) as loader:
+                with closing(self._pictures_from(base)) as loader:
                     [data] = loader.load([ImageRef(str(part.value))])
                 return data if isinstance(data, bytes) else None
         return None
@@ -206,14 +235,37 @@ class Shop:
         """
         rows = rows_of(products)
         source, base = wiring.open_source(rows)
-        with self._ingest(base, on_problem) as ingest:
+        with self._turns.of(known_ids(rows)), self._ingest(base, on_problem) as ingest:
             report = ingest.run(source, reader_of(self._catalog, rows))
         self._live.refresh()
         return report
 
+    def change(self, id_: str, edit: Callable[[Product], Product]) -> Product | None:
+        """Change one product at once, without fetching or embedding anything; return it, or None if it is not there.
+
+        Raises InputError when `edit` changes what is embedded (title, description, pictures): that takes `upsert`.
+        """
+        with self._turns.of([id_]):
+            product = self.get([id_]).get(id_)
+            if product is None:
+                return None
+            changed = edit(product)
+            if contents(changed) != contents(product) or changed.images != product.images:
+                raise InputError(
+                    f"a change of {id_!r} may not touch its title, description or pictures",
+                    hint="Write the whole product instead: then they are embedded anew.",
+                )
+            if changed != product:
+                known = self._catalog.known([id_])[id_]
+                self._catalog.write([Record(changed, embedded=known.embedded)])
+        self._live.refresh()
+        return changed
+
     def delete(self, ids: Iterable[str]) -> int:
         """Delete products; return how many there were. They are not found from now on."""
-        gone = self._catalog.delete(ids_of(ids))
+        wanted = ids_of(ids)
+        with self._turns.of(wanted):
+            gone = self._catalog.delete(wanted)
         self._live.refresh()
         return gone
 
@@ -222,8 +274,11 @@ class Shop:
         made_with = {"name": self._encoder.name, "fingerprint": self._encoder.fingerprint}
         self._catalog.set_artifact("encoder", json.dumps(made_with).encode())
         limits, workers = self._settings.images, self._settings.workers
-        with closing(wiring.image_loader(base, self._settings)) as loader:
+        with closing(self._pictures_from(base)) as loader:
             yield Ingest(self._catalog, self._encoder, loader, on_problem, limits, workers)
+
+    def _pictures_from(self, base: Path) -> ImageLoader:
+        return wiring.image_loader(base, self._settings, allow_local=self.local_files)
 
     def _learn(self) -> None:
         """Learn anew if products changed since last time."""
@@ -259,7 +314,7 @@ class Shop:
                 f"none of the {len(listed)} products the judgments list is in this shop, such as {min(listed)!r}",
                 hint="Evaluate the shop the judgments were made for.",
             )
-        with closing(wiring.image_loader(base, self._settings)) as loader:
+        with closing(self._pictures_from(base)) as loader:
             reader = QuestionReader(loader, self._settings.images, self._live.columns.types())
 
             def search(form: QueryForm, k: int) -> SearchResult:

@@ -29,6 +29,13 @@ def rows_of(products: Iterable[Product | Mapping[str, object]]) -> list[Mapping[
     return [{_PRODUCT: product} if isinstance(product, Product) else product for product in products]
 
 
+def known_ids(rows: Iterable[Mapping[str, object]]) -> list[str] | None:
+    """Return the ids of rows that are products, None if some are not: theirs are known once columns are recognised."""
+    products = [row.get(_PRODUCT) for row in rows]
+    ids = [product.id for product in products if isinstance(product, Product)]
+    return ids if len(ids) == len(products) else None
+
+
 def ids_of(ids: Iterable[str]) -> list[str]:
     """Return ids as a list; raise InputError for a single string, whose letters would be taken for ids."""
     if isinstance(ids, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -16,7 +16,7 @@ from lookalike.core import filter_text
 from lookalike.core.errors import FilterError, QueryError
 from lookalike.core.filter_json import from_json
 from lookalike.core.filters import And, Compare, Filter, Not, Or
-from lookalike.core.images import ImageLimits, decode, from_array
+from lookalike.core.images import Box, ImageLimits, crop, decode, from_array
 from lookalike.core.judgments import QueryForm
 from lookalike.core.ports import ImageLoader
 from lookalike.core.query import ImagePart, Mode, Part, ProductPart, Query, TextPart, VectorPart
@@ -25,7 +25,10 @@ from lookalike.core.types import ImageRef, Pixels
 Image = str | Path | bytes | NDArray[Any] | PIL.Image.Image
 """A path, URL or data URI, the bytes of a picture file, its pixels (uint8 [h, w, 3] RGB), or a Pillow image."""
 PartForm = Mapping[str, Any]
-"""{"image": ...}, {"text": ...}, {"like": id} or {"space": ..., "vector": ...}, with "weight" if not 1."""
+"""{"image": ...}, {"text": ...}, {"like": id} or {"space": ..., "vector": ...}, with "weight" if not 1.
+
+An image may have a "box", (x, y, width, height) as shares of the picture: only what is in it is looked for.
+"""
 
 
 class Question(TypedDict, total=False):
@@ -48,6 +51,8 @@ class Question(TypedDict, total=False):
 
 
 _PART_KINDS = ("image", "text", "like", "vector")
+_EXTRAS: Mapping[str, set[str]] = {"image": {"box"}, "vector": {"space"}}
+"""What a kind of part may have besides a weight."""
 _OPTIONS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "k": (Integral, "a whole number"),
     "weights": (Mapping, 'numbers by space, such as {"image": 0.7}'),
@@ -88,22 +93,27 @@ class QuestionReader:
         }
         return Query(
             parts=tuple(self._part(form, number) for number, form in enumerate(forms)),
-            where=self._where(question.get("where")),
+            where=read_filter(question.get("where"), self._columns),
             facets=tuple(_several(question.get("facets"))),
             **cast(dict[str, Any], given),
         )
 
     def _part(self, form: PartForm, number: int) -> Part:
         kinds = [kind for kind in _PART_KINDS if kind in form]
-        if len(kinds) != 1 or form.keys() - {*_PART_KINDS, "space", "weight"}:
+        extras = {"weight"} | _EXTRAS.get(kinds[0], set()) if len(kinds) == 1 else set()
+        if len(kinds) != 1 or form.keys() - {*kinds, *extras}:
             raise QueryError(
                 f"part {number + 1} of the query is not clear: {sorted(form)}",
-                hint='Give one of "image", "text", "like", or "space" with "vector", and a "weight" if not 1.',
+                hint='Give one of "image" (perhaps with a "box"), "text", "like", or "space" with "vector", '
+                'and a "weight" if not 1.',
             )
         weight, value = _weight(form.get("weight", 1.0)), form[kinds[0]]
         match kinds[0]:
             case "image":
-                return ImagePart(self._pixels(value), weight, name=_image_name(value))
+                pixels = self._pixels(value)
+                if form.get("box") is not None:
+                    pixels = crop(pixels, _box(form["box"]))
+                return ImagePart(pixels, weight, name=_image_name(value))
             case "text":
                 return TextPart(_said(value), weight)
             case "like":
@@ -122,17 +132,15 @@ class QuestionReader:
             raise data
         return decode(data, self._limits)
 
-    def _where(self, where: str | Mapping[str, Any] | Filter | None) -> Filter | None:
-        if where is None or (isinstance(where, str) and not where.strip()):
-            return None
-        if isinstance(where, str):
-            return (
-                from_json(_parsed(where))
-                if where.lstrip()[:1] == "{"
-                else filter_text.parse(where, self._columns)
-            )
-        # Anything else is read as JSON as well, to be refused: a filter must never be passed over.
-        return where if isinstance(where, Compare | And | Or | Not) else from_json(where)
+
+def read_filter(where: str | Mapping[str, Any] | Filter | None, columns: Collection[str]) -> Filter | None:
+    """Return a filter from its text or JSON form, None if it is empty; raise FilterError for what is none."""
+    if where is None or (isinstance(where, str) and not where.strip()):
+        return None
+    if isinstance(where, str):
+        return from_json(_parsed(where)) if where.lstrip()[:1] == "{" else filter_text.parse(where, columns)
+    # Anything else is read as JSON as well, to be refused: a filter must never be passed over.
+    return where if isinstance(where, Compare | And | Or | Not) else from_json(where)
 
 
 def _check_options(question: Question) -> None:
@@ -146,7 +154,7 @@ def _check_options(question: Question) -> None:
 def _parsed(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FilterError(
             f"the filter begins like JSON, but is not: {error}", hint="Check quotes and brackets."
         ) from None
@@ -196,10 +204,21 @@ def _weight(weight: Any) -> float:
         ) from None
 
 
+def _box(box: Any) -> Box:
+    try:
+        left, top, width, height = (float(share) for share in box)
+    except (TypeError, ValueError):
+        raise QueryError(
+            f"{box!r} is no box of a picture", hint="Give (x, y, width, height), each from 0 to 1."
+        ) from None
+    return left, top, width, height
+
+
 def _vector(vector: Any) -> NDArray[np.float32]:
     try:
-        return np.asarray(vector, np.float32)
-    except (TypeError, ValueError):
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+            return np.asarray(vector, np.float32)
+    except (TypeError, ValueError, OverflowError):
         raise QueryError(
             "the vector of a part is no list of numbers", hint="Such as [0.1, -0.2, 0.3]."
         ) from None

@@ -12,7 +12,7 @@ from lookalike.core.ports import Cache, Catalog, Encoder, ImageLoader, Source, V
 from lookalike.settings import Settings
 
 DEFAULT_ENCODER = "builtin"
-ENCODERS: Mapping[str, str] = {"builtin": "lookalike.adapters.encoder_builtin:BuiltinEncoder"}
+ENCODERS: Mapping[str, str] = {"builtin": "lookalike.adapters.encoder_onnx:builtin"}
 INDEXES: Mapping[str, str] = {"exact": "lookalike.adapters.index_exact:ExactIndex"}
 SOURCES: Mapping[str, str] = {
     ".parquet": "lookalike.adapters.source_parquet:ParquetSource",

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.adapters.encoder_builtin import BuiltinEncoder
+from lookalike import wiring
+from lookalike.adapters.encoder_onnx import OnnxEncoder
 from lookalike.core.ports import Encoder
 from lookalike.core.types import Pixels, Vectors
+from small_models import small_model
 
-ENCODERS: tuple[Callable[[], Encoder], ...] = (BuiltinEncoder,)
+
+def builtin(folder: Path) -> Encoder:
+    return wiring.load_encoder()
+
+
+def onnx(folder: Path) -> Encoder:
+    return OnnxEncoder.from_preset(small_model(folder))
+
+
+ENCODERS: tuple[Callable[[Path], Encoder], ...] = (builtin, onnx)
+"""Each is given an empty folder of its own."""
 
 HARD_TEXTS = {
     "empty": "",
@@ -33,9 +47,8 @@ HARD_TEXTS = {
 
 
 @pytest.fixture(params=ENCODERS, ids=lambda make: make.__name__, scope="module")
-def make(request: pytest.FixtureRequest) -> Callable[[], Encoder]:
-    chosen: Callable[[], Encoder] = request.param
-    return chosen
+def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Encoder]:
+    return partial(request.param, tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")

@@ -333,7 +333,7 @@ def test_the_index_follows_the_catalogue() -> None:
 @pytest.mark.parametrize(
     ("query", "error", "says"),
     [
-        ({"parts": (TextPart("x"),), "k": 0}, LimitError, "k is 0"),
+        ({"parts": (TextPart("x"),), "k": 0}, LimitError, "0 hits"),
         ({"parts": (TextPart("x"),), "k": 100_000}, LimitError, "max_k|1 to"),
         ({"parts": (TextPart("x", -1.0),)}, QueryError, "below 0"),
         ({"parts": (TextPart("x", 0.0),)}, QueryError, "weight of 0"),

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from training.splits import (
     CLOTHING_SHARE,
     FASHION_SHARE,

@@ -132,6 +132,7 @@ class ExactIndex:
         return _Segment.of(*together, scanned=True), _Segment.of(*empty, scanned=False)
 
     def search(self, vectors: Vectors, pool: int, allowed: Allowed | None = None) -> Candidates:
+        _stay_on_this_thread()
         queries = unit_rows(vectors, self.dim, "query vectors")
         segments = self._segments
         keys = np.full((len(queries), pool), -1, np.int64)
@@ -147,6 +148,7 @@ class ExactIndex:
         return Candidates(keys, similarities)
 
     def similarities(self, vectors: Vectors, keys: Keys) -> Similarities:
+        _stay_on_this_thread()
         queries = unit_rows(vectors, self.dim, "query vectors")
         result = np.full((len(queries), len(keys)), np.nan, np.float32)
         for segment in self._segments:
@@ -169,6 +171,14 @@ class ExactIndex:
         found_keys = np.concatenate([k for k, _ in found])
         order = np.argsort(found_keys, kind="stable")
         return found_keys[order], np.concatenate([v for _, v in found])[order]
+
+
+def _stay_on_this_thread() -> None:
+    """Keep FAISS from splitting a search: searches run side by side, and threads of one wait for each other.
+
+    OpenMP keeps this number for each calling thread, so every search says it; that costs less than a microsecond.
+    """
+    faiss.omp_set_num_threads(1)
 
 
 def _choose(segment: _Segment, allowed: Allowed | None) -> Rows | Mask | None:
@@ -230,8 +240,6 @@ def _scan(
         selector = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))  # type: ignore[call-arg,arg-type]
         parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         total = int(np.count_nonzero(mask))
-    # One thread per search, and searches side by side: two threads on one scan wait for each other on a busy machine.
-    faiss.omp_set_num_threads(1)
     width = min(total, pool + 16)
     while True:
         rough, found = segment.scan.search(query[None], max(width, 1), params=parameters)

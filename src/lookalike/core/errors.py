@@ -10,6 +10,7 @@
     │   ├── QueryError         a query that asks for nothing, or for something that is not there
     │   └── VectorError        NaN, zero or wrongly shaped vectors
     ├── LimitError             a named limit was passed
+    ├── Overloaded             too much waits already; says when to come again
     ├── EncoderMismatch        an index made by another encoder
     ├── CatalogError           the database: missing, full, locked, of another schema
     └── MissingExtra           an optional dependency is not installed
@@ -18,6 +19,8 @@ An error says what is wrong (`str(error)`) and what to do (`error.hint`); `error
 """
 
 from __future__ import annotations
+
+import math
 
 
 class LookalikeError(Exception):
@@ -95,6 +98,18 @@ class LimitError(LookalikeError):
     def __init__(self, limit: str, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint or f"Raise the setting {limit} if this is meant.")
         self.limit = limit
+
+
+class Overloaded(LookalikeError):  # noqa: N818
+    """More waits already than can be done in time; `retry_after_s` is when it is worth asking again."""
+
+    code = "overloaded"
+
+    def __init__(
+        self, message: str, *, retry_after_s: float, hint: str = "", code: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint or f"Ask again in {math.ceil(retry_after_s)} s.", code=code)
+        self.retry_after_s = retry_after_s
 
 
 class EncoderMismatch(LookalikeError):  # noqa: N818 - it reads better where it is caught

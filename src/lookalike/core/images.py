@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from io import BytesIO
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -55,6 +56,10 @@ class ImageLimits:
 
 
 LIMITS: Final = ImageLimits()
+Box = tuple[float, float, float, float]
+"""A part of a picture: x and y of its upper left corner, width and height, as shares of the picture's."""
+_ROUNDING: Final = 1e-6
+"""How far the sum of two shares may pass a pixel's edge, or the picture's, and still mean it."""
 
 _DECODERS: Final = {
     "JPEG": "PIL.JpegImagePlugin:JpegImageFile",
@@ -131,6 +136,26 @@ def from_array(array: NDArray[Any], limits: ImageLimits = LIMITS) -> Pixels:
         )
     image = Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array))
     return np.array(_on_white(_reduced(image, limits.reduce_to_px)).convert("RGB"))
+
+
+def crop(pixels: Pixels, box: Box) -> Pixels:
+    """Cut a box out of a picture -> uint8 [h, w, 3], a copy: every pixel the box touches, so at least one.
+
+    Raises ImageError for a box that is empty or reaches out of the picture.
+    """
+    left, top, width, height = box
+    right, bottom = left + width, top + height
+    inside = left >= 0 and top >= 0 and width > 0 and height > 0 and max(right, bottom) <= 1 + _ROUNDING
+    if not inside:  # NaN fails every comparison
+        raise ImageError(
+            f"The box {left:g}, {top:g}, {width:g}, {height:g} does not lie in the picture.",
+            hint="Give x, y, width, height as shares from 0 to 1, such as 0.25, 0.1, 0.5, 0.8.",
+        )
+    rows, columns = pixels.shape[:2]
+    first_row, first_column = min(int(top * rows), rows - 1), min(int(left * columns), columns - 1)
+    last_row = max(ceil((bottom - _ROUNDING) * rows), first_row + 1)
+    last_column = max(ceil((right - _ROUNDING) * columns), first_column + 1)
+    return pixels[first_row:last_row, first_column:last_column].copy()
 
 
 def thumbnail(data: bytes, pixels: Pixels, side_px: int = 256, max_bytes: int = 24_000) -> bytes:

@@ -74,7 +74,7 @@ class Searcher:
         """Answer queries; the pictures and phrases of all of them are encoded in one go."""
         if len(queries) > self._limits.max_batch:
             raise LimitError(
-                "max_batch", f"{len(queries)} queries in a batch, at most {self._limits.max_batch}"
+                "search.max_batch", f"{len(queries)} queries in a batch, at most {self._limits.max_batch}"
             )
         columns = self._live.columns.types()
         for query in queries:
@@ -250,7 +250,9 @@ def _rank_terms(query: Query, ranked: _Ranked, row: int) -> list[Because]:
 def _check(query: Query, limits: SearchLimits, columns: Mapping[str, object]) -> None:
     if not 1 <= query.k <= limits.max_k:
         hint = "Ask for at least one hit." if query.k < 1 else ""
-        raise LimitError("max_k", f"k is {query.k}, it can be 1 to {limits.max_k}", hint=hint)
+        raise LimitError(
+            "search.max_k", f"{query.k} hits are asked for, it can be 1 to {limits.max_k}", hint=hint
+        )
     if not 0 <= query.diversity <= 1:
         raise QueryError(f"diversity is {query.diversity}", hint="Give a number from 0 (none) to 1.")
     if query.max_per_category is not None and query.max_per_category < 1:
@@ -264,7 +266,9 @@ def _check(query: Query, limits: SearchLimits, columns: Mapping[str, object]) ->
 def _check_parts(query: Query, limits: SearchLimits) -> None:
     weights = [part.weight for part in query.parts]
     if len(weights) > limits.max_parts:
-        raise LimitError("max_parts", f"the query has {len(weights)} parts, at most {limits.max_parts}")
+        raise LimitError(
+            "search.max_parts", f"the query has {len(weights)} parts, at most {limits.max_parts}"
+        )
     if not all(np.isfinite(weight) and weight != 0 for weight in weights):
         raise QueryError(
             "a part of the query has a weight of 0, or none", hint="Leave it out, or give a number."

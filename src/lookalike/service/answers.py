@@ -1,0 +1,108 @@
+"""Results and products -> the plain dictionaries that go over the wire (`schemas_answers` describes them)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from lookalike.core.errors import QueryError
+from lookalike.core.filters import field_value
+from lookalike.core.query import Hit, SearchResult
+from lookalike.core.types import Product
+
+Plain = dict[str, Any]
+
+
+def image_url(product: Product) -> str | None:
+    """Return where the picture of a product is, None if it has no usable one."""
+    if not any(image.content_hash for image in product.images):
+        return None
+    return f"/v1/products/{quote(product.id, safe='')}/image"
+
+
+def page_url(product: Product) -> str | None:
+    """Return the web page of a product, which is an attribute; anything but http(s) is no link for a browser."""
+    links = (product.attributes.get(name) for name in ("url", "link", "product_url"))
+    web = (link for link in links if isinstance(link, str))
+    return next((link for link in web if link.lower().startswith(("http://", "https://"))), None)
+
+
+def _web_images(product: Product) -> list[str]:
+    """Return pictures by their URL; paths say nothing to clients, and are none of their business."""
+    refs = (image.ref for image in product.images)
+    return [ref for ref in refs if ref.lower().startswith(("http://", "https://"))]
+
+
+FIELDS: Final[Mapping[str, Callable[[Product], object]]] = {
+    "id": lambda p: p.id,
+    "family": lambda p: p.family,
+    "title": lambda p: p.title,
+    "description": lambda p: p.description,
+    "price": lambda p: p.price,
+    "currency": lambda p: p.currency,
+    "brand": lambda p: p.brand,
+    "category": lambda p: p.categories[0] if p.categories else None,
+    "categories": lambda p: p.categories,
+    "url": page_url,
+    "attributes": lambda p: p.attributes,
+    "availability": lambda p: p.availability,
+    "popularity": lambda p: p.popularity,
+    "rating": lambda p: p.rating,
+    "conversion_rate": lambda p: p.conversion_rate,
+    "added": lambda p: p.added,
+    "active": lambda p: p.active,
+    "image": image_url,
+    "images": _web_images,
+}
+"""What can be shown of a product; besides these, every attribute by its name."""
+USUAL: Final = (
+    "title",
+    "price",
+    "currency",
+    "category",
+    "brand",
+    "url",
+    "availability",
+    "family",
+    "attributes",
+)
+
+
+def check_fields(asked: Sequence[str], columns: Collection[str]) -> None:
+    """Raise QueryError for a field no product can have."""
+    unknown = [name for name in asked if name not in FIELDS and name not in columns]
+    if unknown:
+        known = ", ".join(dict.fromkeys([*FIELDS, *columns]))
+        raise QueryError(f"products have no field {unknown[0]!r}", hint=f"Fields: {known}.")
+
+
+def product_of(product: Product, fields: Sequence[str]) -> Plain:
+    """Return the named fields of a product."""
+    return {name: FIELDS[name](product) if name in FIELDS else field_value(product, name) for name in fields}
+
+
+def answer_of(result: SearchResult, fields: Sequence[str], *, explain: bool) -> Plain:
+    """Return the answer to a search, with an id of its own that nobody can guess."""
+    return {
+        "search_id": secrets.token_hex(12),
+        "snapshot": result.snapshot,
+        "plan": result.plan,
+        "matched": result.matched,
+        "took_ms": {stage: round(took_ms, 3) for stage, took_ms in result.took_ms.items()},
+        "results": [_found(hit, fields or USUAL, explain=explain) for hit in result.hits],
+        "facets": result.facets,
+        "cursor": result.cursor,
+        "notes": result.notes,
+    }
+
+
+def _found(hit: Hit, fields: Sequence[str], *, explain: bool) -> Plain:
+    found = {
+        "id": hit.product.id,
+        "score": hit.score,
+        "image": image_url(hit.product),
+        "product": product_of(hit.product, fields),
+    }
+    return found | {"because": hit.because} if explain else found

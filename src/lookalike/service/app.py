@@ -1,0 +1,104 @@
+"""The service as one ASGI application: routers, middlewares and errors, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from lookalike import __version__
+from lookalike.api import Shop
+from lookalike.core.errors import InputError
+from lookalike.core.ports import Encoder
+from lookalike.service import errors, page, products, search, status
+from lookalike.service.access import OWN_HOSTS, Access, OwnMachine, Rates
+from lookalike.service.bounds import around
+from lookalike.service.keys import keys_needed, open_keys
+from lookalike.service.observe import Observed
+from lookalike.service.schemas import ProductRow, SearchRequest
+from lookalike.service.schemas_answers import ErrorAnswer
+from lookalike.service.settings import ServiceSettings
+from lookalike.service.state import State
+
+ROUTERS = (search.router, products.router, status.router, page.router)
+"""In this order: of two routes that fit a path, the first answers."""
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorAnswer, "description": "The request cannot be answered; the error says why."},
+    "5XX": {"model": ErrorAnswer, "description": "The service cannot answer at the moment."},
+}
+
+
+def create_app(shop: Shop | None, settings: ServiceSettings, access: Sequence[Middleware] = ()) -> FastAPI:
+    """Return the service of a shop; None for one that is still being opened, see `admit`. `access` says who may call."""
+    state = State(settings)
+    middlewares = [
+        Middleware(Observed, metrics=state.metrics),  # outermost: what the others refuse is seen as well
+        *around(settings.bounds, access),
+        Middleware(errors.LastResort),  # innermost
+    ]
+    app = _Documented(
+        title="lookalike",
+        version=__version__,
+        summary="Visual and text product search.",
+        middleware=middlewares,
+        responses=_FAILURES,
+        redirect_slashes=False,
+        docs_url=None,  # its scripts would come from elsewhere
+        redoc_url=None,
+    )
+    app.state.service = state
+    for router in ROUTERS:
+        app.include_router(router)
+    errors.install(app)
+    if shop is not None:
+        admit(app, shop)
+    return app
+
+
+def doors(settings: ServiceSettings, host: str) -> list[Middleware]:
+    """Return `access` of `create_app` for a service that listens at `host`; raise InputError if it needs keys and has none.
+
+    Without keys, callers are held to a rate only if one is set: on a machine of one's own there is nobody to share with, and
+    behind a proxy that checks who calls, all callers look like one.
+    """
+    ring = open_keys(settings.keys_file, host, settings.require_keys)
+    rates = Rates(settings.rates) if ring is not None or "rates" in settings.model_fields_set else None
+    access = [Middleware(Access, ring=ring, rates=rates)]
+    if ring is None and (settings.hosts or not keys_needed(host, None)):
+        hosts = (*OWN_HOSTS, host, *settings.hosts)
+        access.insert(0, Middleware(OwnMachine, hosts=hosts, origins=settings.bounds.origins))
+    return access
+
+
+def warm(encoder: Encoder) -> None:
+    """Let an encoder load its models now, rather than for the first who asks."""
+    encoder.encode_texts(["warm"])
+    encoder.encode_images([np.zeros((8, 8, 3), np.uint8)])
+
+
+def admit(app: FastAPI, shop: Shop) -> None:
+    """Let an app answer for this shop from now on. Raises InputError for a shop that reads files for whoever asks."""
+    if shop.local_files:
+        raise InputError(
+            "a shop that reads files of this machine cannot be served",
+            hint="Open it with lookalike.open(place, local_files=False).",
+        )
+    app.state.service.shop = shop
+
+
+class _Documented(FastAPI):
+    """Describes two models as well that FastAPI does not see, as their routes read them by themselves."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if self.openapi_schema is None:
+            described = super().openapi()
+            schemas = described["components"]["schemas"]
+            for model in (SearchRequest, ProductRow):
+                whole = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas |= whole.pop("$defs", {})
+                schemas[model.__name__] = whole
+        return super().openapi()

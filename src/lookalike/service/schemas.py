@@ -1,0 +1,223 @@
+"""The wire, inwards: what clients may send, checked field by field.
+
+No unknown field passes, and in JSON no text where a number belongs. What clients get is in `schemas_answers`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import UploadFile
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Text = Annotated[str, Field(max_length=2000)]
+FilterText = Annotated[str, Field(max_length=20_000)]
+Weight = Annotated[float, Field(ge=-1000, le=1000)]
+PictureUrl = Annotated[
+    str,
+    Field(
+        pattern="^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:)",
+        description="An http(s) URL or a data: URI; files of the server are never read.",
+    ),
+]
+Texts = Annotated[list[Text], Field(max_length=100)]
+
+# --- searching --------------------------------------------------------------------------------------------------------
+
+
+class Options(BaseModel):
+    """What every search takes besides what it looks for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(10, ge=1, le=1_000_000, description="How many products.", examples=[12])
+    category: Texts = Field(
+        [], description="Only these category paths and what is below them.", examples=[["Women"]]
+    )
+    brand: Texts = Field([], description="Only these brands.", examples=[[]])
+    price_min: float | None = Field(None, description="Costs at least this; 0 counts.", examples=[0])
+    price_max: float | None = Field(None, description="Costs at most this; 0 counts.", examples=[80])
+    facets: Texts = Field([], description="Columns whose values to count.", examples=[["brand"]])
+    mode: Literal["mix", "any", "all"] = Field("mix", description="How several parts combine.")
+    diversity: float = Field(0.0, description="0, the most relevant, to 1, the most varied.", examples=[0.2])
+    group: bool = Field(False, description="One product per family.")
+    max_per_category: int | None = Field(None, ge=1, description="At most so many of one main category.")
+    explain: bool = Field(False, description="Say what each score is made of.", examples=[True])
+    fields: Texts = Field(
+        [],
+        description="What to show of products, instead of the usual fields.",
+        examples=[["title", "price"]],
+    )
+    cursor: Annotated[str, Field(max_length=200_000)] | None = Field(
+        None, description="The cursor of an answer: asks for its next page."
+    )
+
+
+class Parameters(Options):
+    """The options as query parameters or form fields."""
+
+    where: FilterText | None = Field(
+        None, description="A filter, as text or JSON.", examples=['price < 80 and not color = "black"']
+    )
+    rerank: Text = Field("relevance", description="A ranking profile.", examples=["balanced"])
+
+
+class TextSearch(Parameters):
+    """A phrase."""
+
+    q: Text = Field(description="What to look for.", examples=["red checked shirt"])
+
+
+class ImageSearch(Parameters):
+    """One photo or several."""
+
+    image: list[UploadFile] = Field([], description="Picture files.")
+    image_url: list[PictureUrl] = Field([], examples=[[]])
+    box: Text | None = Field(
+        None,
+        description="Look only for what is in this part of the first image: x,y,width,height from 0 to 1.",
+        examples=["0.1,0.05,0.8,0.9"],
+    )
+
+
+class MultimodalSearch(ImageSearch):
+    """A photo and a phrase."""
+
+    text: Text | None = Field(None, examples=["in blue"])
+    image_weight: float = Field(0.5, ge=0, le=1, description="How much the photo counts against the phrase.")
+
+
+class Part(BaseModel):
+    """One thing to look for; a negative weight pushes away from it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    image: PictureUrl | None = None
+    text: Text | None = None
+    like: Text | None = Field(None, description="A product id.")
+    space: Text | None = Field(None, description="The space of `vector`.")
+    vector: Annotated[list[float], Field(max_length=65_536)] | None = None
+    weight: Weight = 1.0
+    box: Annotated[list[float], Field(min_length=4, max_length=4)] | None = Field(
+        None, description="The part of the image to look for: x, y, width, height from 0 to 1."
+    )
+
+
+class SearchRequest(Options):
+    """Any mix of pictures, phrases, products and vectors."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "parts": [{"like": "D00001"}, {"text": "striped", "weight": 0.5}],
+                    "where": "price < 80",
+                    "limit": 12,
+                    "facets": ["brand"],
+                },
+                {
+                    "parts": [{"image": "https://shop.example/photo.jpg", "box": [0.1, 0.05, 0.8, 0.9]}],
+                    "where": {"and": [{"field": "price", "op": "between", "value": [10, 80]}]},
+                    "rerank": {"popularity": 0.1},
+                    "explain": True,
+                },
+            ]
+        },
+    )
+
+    parts: Annotated[list[Part], Field(max_length=1000)] = Field(
+        [], description="What to look for; without any, everything the filter lets through."
+    )
+    where: FilterText | dict[str, JsonValue] | None = Field(None, description="A filter, as text or JSON.")
+    weights: dict[str, Weight] | None = Field(
+        None, description="How much each space counts.", examples=[{"image": 0.7, "title": 0.3}]
+    )
+    rerank: Text | dict[str, Weight] = Field("relevance", description="A ranking profile, or signals.")
+
+
+class BatchRequest(BaseModel):
+    """Several searches; each fails or succeeds alone."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"queries": [{"parts": [{"text": "lamp"}]}, {"parts": [{"like": "D00001"}]}]}]
+        },
+    )
+
+    queries: list[JsonValue] = Field(
+        json_schema_extra={"items": {"$ref": "#/components/schemas/SearchRequest"}}
+    )
+
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+Name = Annotated[str, Field(max_length=20_000)]
+JsonNumber = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Changes(BaseModel):
+    """Fields that change without a new embedding. What is not given stays; null empties a field."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"price": 49.9, "availability": False, "attributes": {"season": None}}]
+        },
+    )
+
+    family: Name | None = Field(None, description="What its variants have in common.")
+    price: Annotated[JsonNumber, Field(ge=0)] | None = None
+    currency: Name | None = Field(None, description="Three letters, such as EUR.")
+    brand: Name | None = None
+    categories: list[Name] | None = Field(None, description="Paths such as Women/Shoes, the main one first.")
+    attributes: dict[str, JsonValue] | None = Field(
+        None, description="Anything else; in a change, a null takes one away and others stay."
+    )
+    availability: bool | None = None
+    popularity: Annotated[JsonNumber, Field(ge=0)] | None = Field(None, description="More is more popular.")
+    rating: Annotated[JsonNumber, Field(ge=0, le=5)] | None = None
+    conversion_rate: Annotated[JsonNumber, Field(ge=0, le=1)] | None = None
+    added: Name | None = Field(None, description="Since when it is sold: a date, or a time (UTC).")
+    active: bool = Field(True, description="An inactive product stays and is never found.")
+
+
+class ProductRow(Changes):
+    """A whole product: what is not given is empty."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "P1042",
+                    "title": "Red checked shirt",
+                    "price": 39.9,
+                    "currency": "EUR",
+                    "brand": "Birch & Co",
+                    "categories": ["Men/Shirts"],
+                    "images": ["https://shop.example/p1042.jpg"],
+                    "attributes": {"color": "red", "url": "https://shop.example/p1042"},
+                }
+            ]
+        },
+    )
+
+    id: Name | None = Field(None, description="In a path it need not be repeated.")
+    title: Name = ""
+    description: Name = ""
+    images: list[PictureUrl] = []
+
+
+class Ids(BaseModel):
+    """Products by id."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"ids": ["D00001"]}]}
+    )
+
+    ids: list[Text]

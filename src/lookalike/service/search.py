@@ -1,0 +1,249 @@
+"""Routes that search: what came over the wire -> questions to the shop -> answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, cast
+
+from fastapi import APIRouter, Form, Path, Query
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lookalike.api import Shop
+from lookalike.core.errors import InputError, LimitError, LookalikeError, QueryError
+from lookalike.core.filters import And, Compare, Filter, Or, compare
+from lookalike.core.query import SearchResult
+from lookalike.questions import Question, read_filter
+from lookalike.service.answers import answer_of, check_fields
+from lookalike.service.errors import described, invalid, no_product
+from lookalike.service.schemas import (
+    BatchRequest,
+    ImageSearch,
+    MultimodalSearch,
+    Options,
+    Parameters,
+    Part,
+    SearchRequest,
+    TextSearch,
+)
+from lookalike.service.schemas_answers import Answer, BatchAnswer
+from lookalike.service.state import JsonRoute, ShopNow, State, StateNow, json_response
+
+router = APIRouter(route_class=JsonRoute, tags=["search"])
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": Answer, "description": "The products found."}
+}
+MULTIPART: Final = "multipart/form-data"
+Parts = Sequence[Mapping[str, Any]]
+
+
+@router.get("/v1/search/text", summary="Search with a phrase", responses=ANSWERS)
+def by_text(
+    request: Request, state: StateNow, shop: ShopNow, asked: Annotated[TextSearch, Query()]
+) -> Response:
+    """Find products that fit a phrase, under filters."""
+    return _answered(request, state, _question(shop, asked, [{"text": asked.q}]), asked, "text")
+
+
+@router.post("/v1/search/image", summary="Search with photos", responses=ANSWERS)
+def by_image(
+    request: Request,
+    state: StateNow,
+    shop: ShopNow,
+    asked: Annotated[ImageSearch, Form(media_type=MULTIPART)],
+) -> Response:
+    """Find products that look like a photo, or several; `box` looks for one thing in a photo of many."""
+    images = _images(state, asked)
+    if not images:
+        raise QueryError("there is no image", hint="Send a file as `image`, or give `image_url`.")
+    return _answered(request, state, _question(shop, asked, images), asked, "image")
+
+
+@router.post("/v1/search/multimodal", summary="Search with a photo and a phrase", responses=ANSWERS)
+def by_both(
+    request: Request,
+    state: StateNow,
+    shop: ShopNow,
+    asked: Annotated[MultimodalSearch, Form(media_type=MULTIPART)],
+) -> Response:
+    """Find products that look like a photo and fit a phrase; `image_weight` is the share of the photo."""
+    images = _images(state, asked)
+    texts = [] if asked.text is None else [{"text": asked.text}]
+    if not images and not texts:
+        raise QueryError("there is neither an image nor a text", hint="Send `image`, `text`, or both.")
+    parts = _shared_out(images, texts, asked.image_weight) if images and texts else [*images, *texts]
+    return _answered(request, state, _question(shop, asked, parts), asked, "multimodal")
+
+
+@router.get(
+    "/v1/products/{id:path}/similar",
+    summary="Find products like one",
+    responses=ANSWERS,
+)
+def similar(
+    request: Request,
+    state: StateNow,
+    shop: ShopNow,
+    id: Annotated[str, Path(description="A product id.", examples=["D00001"])],
+    asked: Annotated[Parameters, Query()],
+) -> Response:
+    """Find products that look like, read like and share attributes with this one."""
+    try:
+        return _answered(request, state, _question(shop, asked, [{"like": id}]), asked, "similar")
+    except QueryError:
+        if not shop.get([id]):
+            raise no_product(id) from None
+        raise
+
+
+@router.post("/v1/search", summary="Search with any mix of parts", responses=ANSWERS)
+def by_parts(request: Request, state: StateNow, shop: ShopNow, asked: SearchRequest) -> Response:
+    """Find products by pictures, phrases, products and vectors with signed weights, under filters.
+
+    Without parts, everything the filter lets through comes, in the order of `rerank`.
+    """
+    return _answered(request, state, _question_of(state, shop, asked), asked, "parts")
+
+
+@router.post(
+    "/v1/search/batch",
+    summary="Answer several searches at once",
+    responses={200: {"model": BatchAnswer, "description": "An answer or an error for each query, in order."}},
+)
+def by_batch(request: Request, state: StateNow, shop: ShopNow, asked: BatchRequest) -> Response:
+    """Answer several queries; one that is wrong fails alone."""
+    if len(asked.queries) > state.settings.max_queries:
+        raise LimitError(
+            "service.max_queries",
+            f"{len(asked.queries)} queries in a batch, at most {state.settings.max_queries}",
+        )
+    prepared = [_prepared(state, shop, query) for query in asked.queries]
+    good = [each for each in prepared if not isinstance(each, LookalikeError)]
+    results = iter(_all_or_each(shop, [question for _, question in good]))
+    answers = []
+    for each in prepared:
+        outcome = each if isinstance(each, LookalikeError) else next(results)
+        if isinstance(outcome, SearchResult):
+            options = cast(tuple[SearchRequest, Question], each)[0]
+            state.metrics.searched("batch", outcome)
+            answers.append(answer_of(outcome, options.fields, explain=options.explain))
+        else:
+            told = described(outcome)
+            answers.append({"error": told | {"request_id": request.state.request_id}})
+    return json_response({"results": answers})
+
+
+# --- from the wire to a question --------------------------------------------------------------------------------------
+
+
+def _question(shop: Shop, asked: Options, parts: Parts) -> Question:
+    """Return the question for the shop; raise InputError for what only its columns can tell to be wrong."""
+    columns = shop.columns
+    check_fields(asked.fields, columns)
+    rest = asked.model_dump(include=set(_TAKEN_OVER), exclude_none=True)
+    question: Question = {"parts": parts, "k": asked.limit, **rest}  # type: ignore[typeddict-item]
+    if isinstance(asked, SearchRequest) and asked.weights is not None:
+        question["weights"] = asked.weights
+    where = asked.where if isinstance(asked, Parameters | SearchRequest) else None
+    said = read_filter(where, columns)
+    filters = _shortcuts(asked) if said is None else [*_shortcuts(asked), said]
+    if filters:
+        question["where"] = filters[0] if len(filters) == 1 else And(tuple(filters))
+    return question
+
+
+_TAKEN_OVER: Final = ("mode", "rerank", "diversity", "group", "max_per_category", "facets", "cursor")
+"""Options that the shop knows by the same name."""
+
+
+def _shortcuts(asked: Options) -> list[Filter]:
+    """Return the filters that have a field of their own; 0 is a price like any other."""
+    filters: list[Filter] = []
+    for field, operator, values in (("category", "prefix", asked.category), ("brand", "=", asked.brand)):
+        if values:
+            filters.append(Or(tuple(Compare(field, operator, value) for value in values)))
+    for operator, price in ((">=", asked.price_min), ("<=", asked.price_max)):
+        if price is not None:
+            filters.append(compare("price", operator, price))
+    return filters
+
+
+def _images(state: State, asked: ImageSearch) -> list[dict[str, Any]]:
+    """Return the pictures of a form as parts; the box is for the first."""
+    count = len(asked.image) + len(asked.image_url)
+    _check_images(state, count)
+    if asked.box is not None and not count:
+        raise QueryError("there is a box but no image", hint="Send the image the box belongs to.")
+    parts: list[dict[str, Any]] = [{"image": upload.file.read()} for upload in asked.image]
+    parts += [{"image": url} for url in asked.image_url]
+    if asked.box is not None:
+        parts[0]["box"] = asked.box.split(",")
+    return parts
+
+
+def _check_images(state: State, count: int) -> None:
+    if count > state.settings.max_images:
+        raise LimitError(
+            "service.max_images", f"{count} images in one query, at most {state.settings.max_images}"
+        )
+
+
+def _shared_out(images: Parts, texts: Parts, image_weight: float) -> Parts:
+    """Give the pictures together one share and the phrase the other; what has none is left out."""
+    weighed = ((images, image_weight), (texts, 1.0 - image_weight))
+    return [{**part, "weight": share / len(parts)} for parts, share in weighed if share > 0 for part in parts]
+
+
+def _question_of(state: State, shop: Shop, asked: SearchRequest) -> Question:
+    _check_images(state, sum(part.image is not None for part in asked.parts))
+    return _question(shop, asked, [_plain(part) for part in asked.parts])
+
+
+def _plain(part: Part) -> dict[str, Any]:
+    return part.model_dump(exclude_none=True)
+
+
+def _prepared(state: State, shop: Shop, query: object) -> tuple[SearchRequest, Question] | LookalikeError:
+    """Read one query of a batch, or return what is wrong with it."""
+    try:
+        asked = SearchRequest.model_validate(query)
+        return asked, _question_of(state, shop, asked)
+    except ValidationError as error:
+        return invalid(error.errors())
+    except (InputError, LimitError) as error:
+        return error
+
+
+# --- from results to answers ------------------------------------------------------------------------------------------
+
+
+def _answered(request: Request, state: State, question: Question, asked: Options, kind: str) -> Response:
+    """Ask the shop; count the search, and put what it came to on the request's line in the log."""
+    shop = cast(Shop, state.shop)
+    result = shop.search(**question)
+    state.metrics.searched(kind, result)
+    answer = answer_of(result, asked.fields, explain=asked.explain)
+    request.state.search = {
+        "search": kind,
+        "search_id": answer["search_id"],
+        "plan": result.plan,
+        "matched": result.matched,
+        "results": len(result.hits),
+    }
+    return json_response(answer)
+
+
+def _all_or_each(shop: Shop, questions: Sequence[Question]) -> list[SearchResult | LookalikeError]:
+    """Answer questions together, which is faster; if one of them fails, each by itself."""
+    try:
+        return list(shop.search_many(questions))
+    except (InputError, LimitError):
+        return [_alone(shop, question) for question in questions]
+
+
+def _alone(shop: Shop, question: Question) -> SearchResult | LookalikeError:
+    try:
+        return shop.search(**question)
+    except (InputError, LimitError) as error:
+        return error

@@ -1,0 +1,87 @@
+"""Routes about the shop and the process that serves it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from time import monotonic
+from typing import Final
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from lookalike import __version__
+from lookalike.service.schemas_answers import ColumnsAnswer, Health, Stats
+from lookalike.service.state import ShopNow, StateNow, json_response
+
+router = APIRouter(tags=["status"])
+_TYPE_NAMES: Final = {"str": "text", "float": "number", "bool": "true/false", "datetime": "date"}
+_TOLD: Final = ("fastapi", "numpy", "onnxruntime", "pillow")
+
+
+@router.get(
+    "/v1/columns",
+    summary="List the columns of filters and facets",
+    responses={200: {"model": ColumnsAnswer, "description": "The columns, with what they hold."}},
+)
+def columns(shop: ShopNow) -> Response:
+    """Return what `where` and `facets` can name."""
+    found = [
+        {"name": name, "types": [_TYPE_NAMES[held] for held in holds.split(" and ") if held in _TYPE_NAMES]}
+        for name, holds in shop.columns.items()
+    ]
+    return json_response({"columns": found})
+
+
+@router.get(
+    "/v1/stats",
+    summary="Describe the shop and this process",
+    responses={200: {"model": Stats, "description": "Numbers and versions."}},
+)
+def stats(state: StateNow, shop: ShopNow) -> Response:
+    """Return how many products there are, what encodes them, and what runs here."""
+    versions = {"lookalike": __version__, "python": platform.python_version()}
+    return json_response(
+        {
+            "products": len(shop),
+            "encoder": {"name": shop.encoder.name, "fingerprint": shop.encoder.fingerprint},
+            "snapshot": f"seq-{shop.sequence}",
+            "uptime_s": round(monotonic() - state.started_s, 1),
+            "versions": versions | {name: version(name) for name in _TOLD},
+        }
+    )
+
+
+@router.get(
+    "/healthz",
+    summary="Say that the process lives",
+    responses={200: {"model": Health, "description": "It does."}},
+)
+async def healthz() -> Response:
+    """Answer, whatever the shop does: to be asked by what restarts processes."""
+    return json_response({"ok": True})
+
+
+@router.get(
+    "/readyz",
+    summary="Say whether the shop can be searched",
+    responses={200: {"model": Health, "description": "It can."}},
+)
+def readyz(shop: ShopNow) -> Response:
+    """Answer 200 once the index is loaded and while the catalogue can be read: to be asked by what sends requests here."""
+    len(shop)
+    return json_response({"ok": True})
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"example": "lookalike_products 92.0\n"}}, "description": "Metrics."}
+    },
+)
+def metrics(state: StateNow) -> Response:
+    """Return counters and histograms in the text format of Prometheus."""
+    return Response(state.metrics_page(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,248 @@
+"""Rows from the wire -> products in the shop, each with an outcome of its own: {id, status, error?}."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from lookalike.api import Shop
+from lookalike.core.attribute_values import attribute_name
+from lookalike.core.column_map import ColumnMap
+from lookalike.core.errors import LimitError
+from lookalike.core.ports import Row
+from lookalike.core.rows import LIMITS, Problem, read_row
+from lookalike.core.types import Product
+from lookalike.service.answers import Plain
+from lookalike.service.errors import Refused, described, invalid
+from lookalike.service.schemas import Changes, ProductRow
+
+_MARK: Final = b"\xef\xbb\xbf"
+Line = bytes | Refused
+"""One line of a file of products, or why it cannot be one."""
+_COLUMNS: Final = ColumnMap(
+    fields={name: (name,) for name in ProductRow.model_fields if name != "attributes"},
+    attributes=("attributes",),
+)
+
+
+async def lines(chunks: AsyncIterator[bytes], max_row_bytes: int) -> AsyncIterator[Line]:
+    """Cut a body into its lines as it arrives, or into the members of its JSON array; blank lines are left out.
+
+    A line that is too long comes out as its error, and reading goes on behind it. Raises LimitError for an array that is too
+    long (it has to be read as a whole), Refused for one that is malformed.
+    """
+    cut = _Cut(max_row_bytes)
+    async for chunk in chunks:
+        for line in cut.more(chunk):
+            yield line
+    for line in cut.rest():
+        yield line
+
+
+class _Cut:
+    """A body on its way in: what has come of the line that is not whole yet, or of the array."""
+
+    def __init__(self, max_row_bytes: int) -> None:
+        self._max_row_bytes = max_row_bytes
+        self._held = bytearray()
+        self._is_array: bool | None = None
+        """Not known before its first letter has come."""
+        self._skipping = False
+
+    def more(self, chunk: bytes) -> Iterator[Line]:
+        """Return the lines that are whole now."""
+        self._held += chunk
+        if self._is_array is None:
+            if len(self._held) <= len(_MARK):
+                return
+            self._begin()
+            chunk = bytes(self._held)
+        if not self._is_array and b"\n" in chunk:
+            *whole, rest = bytes(self._held).split(b"\n")
+            self._held = bytearray(rest)
+            for line in whole:
+                yield from self._line(line)
+        if len(self._held) > self._max_row_bytes:
+            self._give_up()
+
+    def rest(self) -> Iterator[Line]:
+        """Return what is left at the end."""
+        if self._is_array is None:
+            self._begin()
+        if self._is_array:
+            yield from _members(self._held)
+        else:
+            yield from self._line(bytes(self._held))
+
+    def _begin(self) -> None:
+        first = _unmarked(self._held).lstrip()[:1]
+        if first:
+            self._is_array = first == b"["
+        else:
+            self._held.clear()
+
+    def _line(self, line: bytes) -> Iterator[Line]:
+        if self._skipping or len(line) > self._max_row_bytes:
+            yield _too_long(self._max_row_bytes)
+        elif _unmarked(line).strip():
+            yield _unmarked(line)
+        self._skipping = False
+
+    def _give_up(self) -> None:
+        if self._is_array:
+            raise LimitError(
+                "service.max_row_bytes",
+                f"the array is longer than {self._max_row_bytes:,} bytes",
+                hint="Send one JSON object per line instead: lines are read as they arrive.",
+            )
+        self._held, self._skipping = bytearray(), True
+
+
+def _unmarked(text: bytes | bytearray) -> bytes:
+    """Return UTF-8 without the mark some programs put before it."""
+    return bytes(text.removeprefix(_MARK))
+
+
+def _members(text: bytearray) -> Iterator[bytes]:
+    try:
+        members = orjson.loads(_unmarked(text))
+    except orjson.JSONDecodeError as error:
+        raise Refused(400, "malformed", f"the array is not JSON: {error}", hint="Check its end.") from None
+    yield from map(orjson.dumps, members)
+
+
+def _too_long(max_row_bytes: int) -> Refused:
+    return Refused(
+        422, "limit", f"the row is longer than {max_row_bytes:,} bytes", field="service.max_row_bytes"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row as it was read: a product to be, or why not, with its id if that much is known."""
+
+    id: str | None
+    row: ProductRow | Refused
+
+
+def read_lines(rows: Iterable[Line]) -> list[Entry]:
+    """Read each line by itself."""
+    return [Entry(None, row) if isinstance(row, Refused) else _entry(row) for row in rows]
+
+
+def _entry(line: bytes) -> Entry:
+    try:
+        read = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        hint = "Write one object per line."
+        return Entry(None, Refused(400, "malformed", f"the row is not JSON: {error}", hint=hint))
+    id_ = read.get("id") if isinstance(read, dict) else None
+    try:
+        return Entry(id_, ProductRow.model_validate(read))
+    except ValidationError as error:
+        return Entry(id_ if isinstance(id_, str) else None, invalid(error.errors()))
+
+
+def write(shop: Shop, entries: Sequence[Entry]) -> list[Plain]:
+    """Write products; return what became of each, in order. Of several with one id, the last stays."""
+    outcomes: dict[int, Plain] = {}
+    waiting: dict[str, tuple[int, Product]] = {}
+    for position, entry in enumerate(entries):
+        product = _product(entry.row)
+        if isinstance(product, Refused):
+            outcomes[position] = {"id": entry.id, "status": "failed", "error": described(product)}
+            continue
+        if product.id in waiting:
+            outcomes |= _written(shop, dict(waiting.values()))
+            waiting = {}
+        waiting[product.id] = position, product
+    outcomes |= _written(shop, dict(waiting.values()))
+    return [outcomes[position] for position in range(len(entries))]
+
+
+def _written(shop: Shop, products: Mapping[int, Product]) -> dict[int, Plain]:
+    """Write products of different ids together; return their outcomes by position."""
+    if not products:
+        return {}
+    problems: defaultdict[int, list[Problem]] = defaultdict(list)
+    ids = [product.id for product in products.values()]
+    before = shop.get(ids)
+    shop.upsert(products.values(), lambda problem: problems[problem.number].append(problem))
+    after = shop.get(ids)
+    outcomes = {}
+    for number, (position, product) in enumerate(products.items(), 1):
+        failed = any(problem.fatal for problem in problems[number])
+        same = before.get(product.id) == after.get(product.id)
+        outcome: Plain = {
+            "id": product.id,
+            "status": "failed" if failed else "unchanged" if same else "written",
+        }
+        if problems[number]:
+            outcome["error"] = described(_refused(problems[number][0]))
+        outcomes[position] = outcome
+    return outcomes
+
+
+def _product(row: ProductRow | Refused) -> Product | Refused:
+    """Return the product of a row, or what is wrong with any field of it."""
+    if isinstance(row, Refused):
+        return row
+    try:
+        product = _read(row.model_dump(exclude_none=True))
+    except Refused as error:
+        return error
+    # A text may hold several references: those behind the first were not looked at yet.
+    for image in product.images:
+        if image.data is None and not image.ref.lower().startswith(("http://", "https://")):
+            reason = f"{image.ref[:80]!r} is no web address"
+            return Refused(422, "invalid", reason, hint="Give one URL each.", field="images")
+    return product
+
+
+def _read(values: Mapping[str, Any]) -> Product:
+    product, problems = read_row(Row(0, "", values), _COLUMNS)
+    if problems or product is None:
+        raise _refused(problems[0])
+    return product
+
+
+def _refused(problem: Problem) -> Refused:
+    return Refused(422, "row", problem.reason, hint=problem.hint, field=problem.field or None)
+
+
+def edit_of(changes: Changes) -> Callable[[Product], Product]:
+    """Return how a product changes; raise Refused for a value that cannot be kept."""
+    given = changes.model_dump(exclude_unset=True)
+    values = {name: value for name, value in given.items() if value is not None}
+    read = _read({"id": "any", **values})
+    fields = {name: getattr(read, name) for name in given if name != "attributes"}
+
+    def edit(product: Product) -> Product:
+        attributes = product.attributes
+        if "attributes" in given:
+            gone = tuple(_emptied("", given["attributes"]))
+            kept = {name: value for name, value in attributes.items() if not _among(name, gone)}
+            attributes = {**kept, **read.attributes}
+        if len(attributes) > LIMITS.max_attributes:
+            raise LimitError("max_attributes", f"a product has at most {LIMITS.max_attributes} attributes")
+        return replace(product, attributes=attributes, **fields)
+
+    return edit
+
+
+def _emptied(name: str, value: object) -> Iterator[str]:
+    """Return the attributes that are null in a change; "" for all of them."""
+    if value is None:
+        yield name
+    elif isinstance(value, Mapping):
+        for key, member in value.items():
+            yield from _emptied(f"{name}.{attribute_name(key)}" if name else attribute_name(key), member)
+
+
+def _among(name: str, gone: Sequence[str]) -> bool:
+    return any(not each or name == each or name.startswith(f"{each}.") for each in gone)

@@ -1,0 +1,252 @@
+"""Products over HTTP: read, written, changed and deleted, and found or not at once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+import lookalike
+from lookalike.core.errors import FetchError
+from lookalike.service.errors import Refused
+from lookalike.service.schemas_answers import ProductAnswer, Written
+from lookalike.service.writing import lines
+
+
+def rows_of(response: Any) -> list[dict[str, Any]]:
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "application/x-ndjson"
+    rows = [json.loads(line) for line in response.text.splitlines()]
+    for row in rows:
+        Written.model_validate(row)
+    return rows
+
+
+def in_lines(*rows: object) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def data_uri(photo: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(photo).decode()}"
+
+
+def test_a_product_whole(served: TestClient, drawn_source: Path) -> None:
+    drawn = json.loads(drawn_source.read_text().splitlines()[1])
+    product = served.get(f"/v1/products/{drawn['id']}").json()
+    assert product.keys() == ProductAnswer.model_fields.keys()
+    ProductAnswer.model_validate(product)
+    assert product["title"] == drawn["title"]
+    assert product["image"] == f"/v1/products/{drawn['id']}/image"
+    assert product["images"] == []  # paths of the server are nobody's business
+    assert "images/" not in json.dumps(product)
+
+
+def test_a_picture_and_its_tag(served: TestClient) -> None:
+    first = served.get("/v1/products/D00001/image")
+    assert first.content.startswith(b"\xff\xd8\xff")
+    assert first.headers["content-type"] == "image/jpeg"
+    assert first.headers["cache-control"] == "public, max-age=300"
+    again = served.get("/v1/products/D00001/image", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    other = served.get("/v1/products/D00001/image", headers={"If-None-Match": '"other"'})
+    assert other.content == first.content
+
+
+def test_written_found_replaced_deleted(own: TestClient, photo: bytes) -> None:
+    row = {
+        "title": "Hallway gadget",
+        "description": "<p>Good &amp; <b>cheap</b></p>",
+        "price": 12.5,
+        "currency": "eur",
+        "categories": ["Home/Hallway"],
+        "images": [data_uri(photo)],
+        "attributes": {
+            "color": "purple",
+            "sizes": ["S", "M"],
+            "url": "https://shop.example/g",
+            "depth_cm": 3,
+        },
+        "added": "2026-01-31",
+    }
+    id_ = "A/1 ä%?#similar"
+    path = "/v1/products/A%2F1%20%C3%A4%25%3F%23similar"
+    assert own.put(path, json=row).json() == {"id": id_, "status": "written"}
+    assert own.put(path, json=row).json() == {"id": id_, "status": "unchanged"}
+    product = own.get(path).json()
+    assert product["description"] == "Good & cheap"
+    assert (product["currency"], product["url"]) == ("EUR", "https://shop.example/g")
+    assert product["added"].startswith("2026-01-31T00:00:00")
+    assert product["image"] == f"{path}/image"
+    assert own.get(product["image"]).status_code == 200
+    found = own.get("/v1/search/text", params={"q": "gadget", "category": "Home/Hallway"}).json()["results"][
+        0
+    ]
+    assert (found["id"], found["image"]) == (id_, product["image"])
+    looks = own.get("/v1/products/D00001/similar", params={"limit": 1, "category": "Home/Hallway"}).json()
+    assert looks["results"][0]["id"] == id_
+
+    assert own.put(path, json={"title": "Hallway gadget"}).json()["status"] == "written"
+    replaced = own.get(path).json()
+    assert (replaced["price"], replaced["image"], replaced["attributes"]) == (None, None, {})
+    assert own.get(f"{path}/image").json()["error"]["code"] == "no_image"
+
+    assert own.delete(path).json() == {"deleted": 1}
+    assert own.get(path).status_code == 404
+    gone = own.post("/v1/products/delete", json={"ids": [id_, "D00001", "D00002"]})
+    assert gone.json() == {"deleted": 2}
+    assert own.get("/v1/stats").json()["products"] == 90
+
+
+def test_a_changed_price_shows_at_once_and_embeds_nothing(own: TestClient) -> None:
+    def cheap() -> list[str]:
+        params = {"q": "skirt", "where": "price = 1.25", "limit": 5}
+        return [found["id"] for found in own.get("/v1/search/text", params=params).json()["results"]]
+
+    def embedded() -> dict[str, int]:
+        shop: lookalike.Shop = own.app.state.service.shop  # type: ignore[attr-defined]
+        return {change.id: change.content_seq for change in shop._catalog.changes(0)}
+
+    assert cheap() == []
+    held, before = own.get("/v1/products/D00001").json(), embedded()
+    changed = own.patch("/v1/products/D00001", json={"price": 1.25}).json()
+    assert changed == held | {"price": 1.25}
+    assert cheap() == ["D00001"]
+    assert embedded() == before
+    assert own.get("/v1/products/D00001").json() == changed
+
+
+def test_only_what_is_given_changes(own: TestClient) -> None:
+    held = own.get("/v1/products/D00001").json()
+    changes = {
+        "brand": None,
+        "availability": False,
+        "rating": 5,
+        "categories": ["Women/Skirts", "Sale"],
+        "attributes": {"color": None, "season": "summer", "care": {"wash_c": 30}},
+        "active": True,
+    }
+    changed = own.patch("/v1/products/D00001", json=changes).json()
+    attributes = {name: value for name, value in held["attributes"].items() if name != "color"}
+    assert changed == held | {
+        "brand": None,
+        "availability": False,
+        "rating": 5.0,
+        "categories": ["Women/Skirts", "Sale"],
+        "attributes": attributes | {"season": "summer", "care.wash_c": 30},
+    }
+    sale = own.post("/v1/search", json={"where": 'category prefix "Sale"'}).json()
+    assert [found["id"] for found in sale["results"]] == ["D00001"]
+    assert own.patch("/v1/products/D00001", json={"attributes": {"care": None}}).json()["attributes"] == (
+        attributes | {"season": "summer"}
+    )
+    assert own.patch("/v1/products/D00001", json={}).json()["rating"] == 5.0
+    own.patch("/v1/products/D00001", json={"active": False})
+    assert own.post("/v1/search", json={"where": 'category prefix "Sale"'}).json()["matched"] == 0
+
+
+def test_a_file_of_products_with_bad_lines(own: TestClient, photo: bytes) -> None:
+    body = in_lines(
+        {"id": "N1", "title": "first lamp", "price": 3},
+        {"id": "N2", "titel": "misspelt"},
+        {"title": "nameless"},
+        ["no", "object"],
+        {"id": "N3", "title": "third lamp", "images": [data_uri(photo)]},
+        {"id": "N4", "price": "cheap"},
+        {"id": "N1", "title": "first lamp again"},
+        {"id": "N5", "images": ["/etc/passwd"]},
+        {"id": "N6", "images": ["http://127.0.0.1:9/x.jpg"]},
+        {"id": "N7", "images": ["data:image/png;base64,bm90IGEgcGljdHVyZQ=="]},
+    )
+    body = body.replace(b'{"id": "N4"', b'\n  \r\n{"id: "N3.5"\n{"id": "N4"')
+    rows = rows_of(own.put("/v1/products", content=body, headers={"X-Request-ID": "bulk-7"}))
+    assert [(row["id"], row["status"]) for row in rows] == [
+        ("N1", "written"),
+        ("N2", "failed"),
+        (None, "failed"),
+        (None, "failed"),
+        ("N3", "written"),
+        (None, "failed"),
+        ("N4", "failed"),
+        ("N1", "written"),
+        ("N5", "failed"),
+        ("N6", "written"),  # without the picture, which the row says
+        ("N7", "written"),
+    ]
+    errors = {number: row["error"] for number, row in enumerate(rows) if "error" in row}
+    assert errors.keys() == {1, 2, 3, 5, 6, 8, 9, 10}
+    assert all(error["request_id"] == "bulk-7" and error["remedy"] for error in errors.values())
+    assert (errors[1]["field"], errors[2]["field"], errors[6]["field"]) == ("titel", "id", "price")
+    assert errors[5]["code"] == "malformed"
+    assert own.get("/v1/products/N1").json()["title"] == "first lamp again"
+    assert own.get("/v1/products/N5").status_code == 404
+    assert own.get("/v1/products/N6").json()["images"] == ["http://127.0.0.1:9/x.jpg"]
+    alike = own.get("/v1/products/N3/similar", params={"limit": 1, "explain": True}).json()["results"][0]
+    assert alike["id"] == "D00001"  # it has the same photo
+
+
+def test_an_array_does_as_well_and_writing_again_changes_nothing(own: TestClient) -> None:
+    products = [{"id": f"N{i}", "title": f"thing {i}", "price": i} for i in range(5)]
+    assert {row["status"] for row in rows_of(own.put("/v1/products", json=products))} == {"written"}
+    assert {row["status"] for row in rows_of(own.put("/v1/products", json=products))} == {"unchanged"}
+    products[3]["price"] = 99
+    rows = rows_of(own.put("/v1/products", content=in_lines(*products)))
+    assert [row["status"] for row in rows] == ["unchanged"] * 3 + ["written", "unchanged"]
+
+
+def test_rows_beyond_the_limit_fail(own: TestClient) -> None:
+    products = [{"id": f"N{i}", "price": i} for i in range(603)]
+    rows = rows_of(own.put("/v1/products", content=in_lines(*products)))
+    assert [row["status"] for row in rows] == ["written"] * 600 + ["failed"] * 3
+    assert rows[-1]["error"]["field"] == "service.max_rows"
+    assert own.get("/v1/stats").json()["products"] == 92 + 600
+
+
+def test_no_file_of_the_server_is_ever_read(
+    own: TestClient, drawn_source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Beside the pictures, so that relative paths as well would lead to them.
+    monkeypatch.chdir(drawn_source.parent)
+    shop: lookalike.Shop = own.app.state.service.shop  # type: ignore[attr-defined]
+    for ref in ("images/D00001-1.jpg", str(drawn_source.parent / "images/D00001-1.jpg")):
+        assert Path(ref).exists()
+        for asked in (ref, Path(ref).absolute().as_uri()):
+            assert own.post("/v1/search", json={"parts": [{"image": asked}]}).status_code == 422
+            assert own.post("/v1/search/image", data={"image_url": asked}).status_code == 422
+            assert own.put("/v1/products/N1", json={"images": [asked]}).status_code == 422
+            with pytest.raises(FetchError):  # nor behind the routes, if one let it through
+                shop.search(image=asked)
+            shop.upsert([{"id": "N1", "title": "x", "image": asked}])
+            assert own.get("/v1/products/N1").json()["image"] is None
+
+
+async def cut(chunks: list[bytes], max_row_bytes: int) -> list[bytes | str]:
+    async def arriving() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    found = [line async for line in lines(arriving(), max_row_bytes)]
+    return [str(line) if isinstance(line, Refused) else line for line in found]
+
+
+@given(
+    rows=st.lists(st.sampled_from([b"{}", b'{"id": 1}', b"", b"  ", b"x" * 30, b"[]"]), max_size=8),
+    cuts=st.lists(st.integers(0, 120), max_size=6),
+)
+def test_lines_do_not_depend_on_how_they_arrive(rows: list[bytes], cuts: list[int]) -> None:
+    body = b"\n{}\n" + b"\n".join(rows)
+    ends = sorted({0, len(body), *(min(each, len(body)) for each in cuts)})
+    chunks = [body[start:end] for start, end in pairwise(ends)]
+    expected = [b"{}", *(row for row in rows if row.strip())]
+    assert asyncio.run(cut(chunks, 1000)) == expected
+    short = asyncio.run(cut(chunks, 20))
+    assert short == [line if len(line) <= 20 else "the row is longer than 20 bytes" for line in expected]

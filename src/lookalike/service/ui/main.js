@@ -1,0 +1,168 @@
+// The page: what is asked changes -> everything is drawn, the service is asked, the answer is drawn.
+
+import { countOthers, loadColumns, search } from "./api.js";
+import { debounced, find, make, products, sentence } from "./dom.js";
+import { anyUsed, clear, facetColumns, showChips, showFilters } from "./filters.js";
+import { say, showHits, startGrid, toResults, wait } from "./grid.js";
+import { inWords, showParts } from "./parts.js";
+import { showQuery, startQuery } from "./query.js";
+import { NOTHING, change, current, onChange, partCount } from "./state.js";
+
+const LATE_MS = 250;
+const STARTING_MS = 1000;
+const PLACES = 12;
+let facets = null; // the columns to count, once they are known
+let running = null; // what can stop the search that is under way
+let cursor = null; // where the next page begins
+let retry = 0;
+
+const status = (words) => {
+  find("said").textContent = words;
+};
+
+// --- drawing what is asked -----------------------------------------------------------------------------------------
+
+function drawAsked(asked) {
+  showQuery(asked);
+  showParts(asked, () => drawTitle(current()));
+  showChips(asked);
+  find("sort").value = asked.sort;
+  drawTitle(asked);
+}
+
+function drawTitle(asked) {
+  const said = inWords(asked);
+  find("results").textContent = said || "Everything";
+  document.title = said ? `${said} · lookalike` : "lookalike";
+}
+
+// --- asking --------------------------------------------------------------------------------------------------------
+
+/** Ask anew, from the first page. */
+async function run() {
+  running?.abort();
+  clearTimeout(retry);
+  const mine = (running = new AbortController());
+  cursor = null;
+  find("more").hidden = true;
+  const asked = current();
+  wait({ first: true, places: PLACES });
+  try {
+    facets ??= facetColumns(await loadColumns());
+    const [answer, others] = await Promise.all([
+      search(asked, { facets, signal: mine.signal }),
+      countOthers(asked, mine.signal),
+    ]);
+    if (mine.signal.aborted) return;
+    showFilters({ ...answer.facets, ...others }, asked);
+    showAnswer(answer, asked);
+  } catch (error) {
+    if (error.name !== "AbortError" && !mine.signal.aborted) showError(error);
+  }
+}
+
+function showAnswer(answer, asked) {
+  find("notes").replaceChildren(...answer.notes.map((note) => make("p", { className: "note" }, note)));
+  const came = showHits(answer.results, { first: true });
+  goOn(answer.cursor);
+  if (came) {
+    const order = partCount(asked) ? ", best match first" : "";
+    status(`${products(answer.matched)}${order} · ${Math.max(1, Math.round(answer.took_ms.total ?? 0))} ms`);
+    return;
+  }
+  status("No products");
+  if (anyUsed(asked)) say("Nothing passes these filters", "Take one away, or widen the prices.", [["Clear the filters", clear]]);
+  else if (partCount(asked)) say("Nothing comes near", "Try other words, or another photo.");
+  else say("The shop is empty", "Fill it with: lookalike index FILE");
+}
+
+function showError(error) {
+  const { code, message, remedy } = error;
+  if (code === "starting") {
+    status("The shop is being opened…");
+    retry = setTimeout(run, STARTING_MS);
+    return;
+  }
+  if (!code) console.error(error); // ours
+  const wrong = [400, 404, 422].includes(error.status); // asked once more, it would be as wrong
+  const said = sentence(message);
+  status(said);
+  find("notes").replaceChildren();
+  say(said, remedy ?? "Load the page again; if that does not help, tell whoever runs it.", [wrong ? ["Start again", startAgain] : ["Try again", run]]);
+}
+
+// --- the pages after the first -------------------------------------------------------------------------------------
+
+function goOn(next) {
+  cursor = next;
+  find("more").hidden = !next;
+  if (next) {
+    watcher.unobserve(find("more")); // so that it tells again, if it is still in sight
+    watcher.observe(find("more"));
+  }
+}
+
+async function nextPage() {
+  if (!cursor) return;
+  const from = cursor;
+  const mine = running;
+  cursor = null; // no page is asked for twice
+  wait({ first: false, places: 4 });
+  try {
+    const answer = await search(current(), { cursor: from, signal: mine.signal });
+    if (mine !== running) return;
+    showHits(answer.results, { first: false });
+    goOn(answer.results.length ? answer.cursor : null);
+  } catch (error) {
+    if (error.name === "AbortError" || mine !== running) return;
+    find("more").hidden = true;
+    say("The next page did not come", error.remedy ?? "", [["Try again", () => {
+      find("trouble").hidden = true;
+      goOn(from);
+    }]], { keep: true });
+  }
+}
+
+const watcher = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && nextPage(), {
+  rootMargin: "600px",
+});
+
+function startAgain() {
+  change(NOTHING);
+  toResults();
+}
+
+// --- beginning -----------------------------------------------------------------------------------------------------
+
+function startFolding() {
+  const narrow = matchMedia("(max-width: 60rem)");
+  const filters = find("filters");
+  const fold = () => {
+    filters.open = !narrow.matches;
+  };
+  narrow.addEventListener("change", fold);
+  fold();
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !narrow.matches || !filters.open) return;
+    filters.open = false;
+    filters.querySelector("summary").focus();
+  });
+}
+
+const later = debounced(run, LATE_MS);
+onChange((asked, { late }) => {
+  drawAsked(asked);
+  if (late) later();
+  else later.now();
+});
+find("sort").addEventListener("change", () => change({ sort: find("sort").value }));
+document.querySelector(".brand").addEventListener("click", (event) => {
+  if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  startAgain();
+});
+startQuery((words) => say(words, "Choose another file, or copy a picture and paste it here.", [], { keep: true }));
+startGrid();
+startFolding();
+drawAsked(current());
+run();

@@ -1,0 +1,160 @@
+// What is searched for, piece by piece: photos with their box, words, products to look like, and how much each counts.
+
+import { productsOf, showPicture } from "./api.js";
+import { boxOn } from "./box.js";
+import { find, make } from "./dom.js";
+import { photo } from "./photos.js";
+import { change, current, partCount, withLike } from "./state.js";
+
+const known = new Map(); // product id -> {title, image}
+const lost = new Set(); // photos that this browser does not have, though the address names them
+let shape = ""; // what is drawn; as long as it fits, elements stay, and with them the focus and a slider being dragged
+let updates = [];
+
+/** Remember products, so that a part can say what it is. */
+export function learn(id, title, image) {
+  known.set(id, { title, image });
+}
+
+/** Say what is asked in one line. */
+export function inWords(asked) {
+  const said = asked.photos.filter(({ id }) => !lost.has(id)).map(({ weight }) => [weight, "a photo"]);
+  if (asked.text.trim()) said.unshift([asked.textWeight, `“${asked.text.trim()}”`]);
+  said.push(...asked.likes.map(({ id, weight }) => [weight, known.get(id)?.title || id]));
+  const joint = { any: " or ", all: " and " }[asked.mode] ?? " + ";
+  return said.map(([weight, words], at) => (weight < 0 ? " − " : at ? joint : "") + words).join("").trim();
+}
+
+/** Draw the parts; `onNews` is called when more is known of them: what a product is called, that a photo is lost. */
+export function showParts(asked, onNews) {
+  const several = partCount(asked) > 1;
+  const wanted = JSON.stringify([
+    asked.photos.map(({ id }) => id), asked.likes.map(({ id }) => id), several && asked.text.trim() !== "", several,
+  ]);
+  if (wanted !== shape) {
+    shape = wanted;
+    updates = [];
+    find("parts").replaceChildren(
+      ...asked.photos.map(({ id }, at) => photoPart(id, at, several, onNews)),
+      ...(several && asked.text.trim() ? [textPart()] : []),
+      ...asked.likes.map(({ id }) => likePart(id, several, onNews)),
+      ...(several ? [modePart()] : []),
+    );
+  }
+  for (const update of updates) update(asked);
+}
+
+// --- photos --------------------------------------------------------------------------------------------------------
+
+const photoOf = (id) => current().photos.find((each) => each.id === id);
+
+function changePhoto(id, changes, options) {
+  change({ photos: current().photos.map((each) => (each.id === id ? { ...each, ...changes } : each)) }, options);
+}
+
+function photoPart(id, at, several, onNews) {
+  const part = make("li", { className: "part" });
+  const figure = make("div", { className: "figure" });
+  const image = make("img", { alt: `Photo ${at + 1} to search with`, draggable: false });
+  const tools = make("div", { className: "row" });
+  const remove = () => change({ photos: current().photos.filter((each) => each.id !== id) });
+  photo(id).then((blob) => {
+    if (!blob) {
+      lost.add(id);
+      part.className = "lost";
+      part.replaceChildren(make("p", {}, "This photo is not in this browser any more. Choose it again; until then the search goes without it."), removal("photo", remove));
+      onNews();
+      return;
+    }
+    image.src = URL.createObjectURL(blob);
+    image.onload = () => URL.revokeObjectURL(image.src);
+    image.onerror = () => image.replaceWith(make("p", { className: "unseeable" }, "This browser cannot show this kind of picture; the search can often read it all the same."));
+    const box = boxOn(figure, { get: () => photoOf(id)?.box ?? null, set: (drawn) => changePhoto(id, { box: drawn }) });
+    tools.prepend(box.button);
+    updates.push(() => box.show());
+  });
+  figure.append(image);
+  tools.append(removal("photo", remove));
+  const weight = several && slider("Photo", () => photoOf(id)?.weight, (value) => changePhoto(id, { weight: value }, { late: true }));
+  part.append(figure, make("div", { className: "about" }, weight, tools));
+  return part;
+}
+
+// --- words, products, and how they combine -------------------------------------------------------------------------
+
+function textPart() {
+  const words = make("p", { className: "phrase" });
+  updates.push((asked) => {
+    words.textContent = `“${asked.text.trim()}”`;
+  });
+  const weight = slider("Words", () => current().textWeight, (value) => change({ textWeight: value }, { late: true }));
+  return make("li", { className: "part" }, words, make("div", { className: "about" }, weight));
+}
+
+function likePart(id, several, onNews) {
+  const image = make("img", { alt: "" });
+  const sign = make("b", { className: "sign" });
+  const title = make("span", { className: "title" }, id);
+  const part = make("li", { className: "part like" });
+  const name = () => {
+    const product = known.get(id);
+    if (!product) return;
+    title.textContent = product.title || id;
+    if (product.image) showPicture(image, product.image, () => image.remove());
+    else image.remove();
+  };
+  if (known.has(id)) name();
+  else {
+    productsOf([id]).then(([product]) => {
+      if (!product) return;
+      learn(id, product.title, product.image);
+      name();
+      onNews();
+    });
+  }
+  const weightNow = () => current().likes.find((like) => like.id === id)?.weight;
+  updates.push(() => {
+    const away = weightNow() < 0;
+    part.classList.toggle("minus", away);
+    sign.textContent = away ? "less like" : "more like";
+  });
+  const set = (value) => change({ likes: current().likes.map((like) => (like.id === id ? { id, weight: value } : like)) }, { late: true });
+  part.append(
+    make("div", { className: "thumb" }, image),
+    make("div", { className: "about" }, make("p", { className: "soft" }, sign, " ", title), several && slider("Product", weightNow, set),
+      make("div", { className: "row" }, removal("product", () => change({ likes: withLike(current().likes, id, 0) })))),
+  );
+  return part;
+}
+
+const MODES = [["mix", "blended"], ["any", "any of them"], ["all", "all of them"]];
+
+function modePart() {
+  const select = make("select", { onchange: () => change({ mode: select.value }) },
+    ...MODES.map(([value, words]) => make("option", { value }, words)));
+  updates.push((asked) => {
+    select.value = asked.mode;
+  });
+  return make("li", { className: "combine" }, make("label", {}, "Parts are ", select));
+}
+
+function removal(what, action) {
+  return make("button", { type: "button", className: "plain", "aria-label": `Remove ${what}`, onclick: () => {
+    action();
+    find("words").focus({ preventScroll: true });
+  } }, "Remove");
+}
+
+/** Make a slider from -1, away from it, to 1. */
+function slider(label, get, set) {
+  const output = make("output");
+  const input = make("input", { type: "range", min: -1, max: 1, step: 0.1, oninput: () => set(Number(input.value)) });
+  updates.push(() => {
+    const weight = get() ?? 1;
+    if (Number(input.value) !== weight) input.value = weight;
+    const said = weight === 0 ? "off" : `${weight < 0 ? "against, " : ""}${Math.round(Math.abs(weight) * 100)} %`;
+    output.textContent = said;
+    input.setAttribute("aria-valuetext", said);
+  });
+  return make("label", { className: "weight" }, make("span", {}, label, output), input);
+}

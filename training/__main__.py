@@ -3,8 +3,8 @@
     python -m training --data DIR --teacher MOBILENET.tflite --work DIR [--seed N] [--steps N] [--size-px N] ...
 
 DIR of --data holds the sets as Parquet files. Everything is written below --work: the prepared arrays (shared by all runs), and
-in a folder for each recipe the checkpoint, the log with its plot, the exported model in three storage kinds, and the results on
-the held-out sets. `--install` then copies the int8 model into the package.
+in a folder for each recipe the checkpoint, the log with its plot, and the exported model in three storage
+kinds. `--install` then copies the int8 model into the package. Measuring it is `python -m training.evaluate`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,15 @@ import lookalike.models
 from training.export import export
 from training.plots import plot_log
 from training.prepare import prepare
-from training.preset import NAME
-from training.recipe import Recipe
+from training.recipe import KINDS, NAME, Recipe
 from training.retell import retell
 from training.train import train
 
-KINDS = ("float32", "float16", "int8")
 log = logging.getLogger("training")
 
 
 def main() -> None:
-    """Parse, then prepare, train, export and plot; say what to run to evaluate."""
+    """Parse, then prepare, train, export and plot."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -120,7 +120,7 @@ class Batches:
         rows = torch.tensor(first + [self._partner(row, rng) for row in first])
         return Batch(
             rows=rows,
-            slots=[self.captions(slot, rows.tolist(), rows, rng) for slot in range(len(SLOTS))],
+            slots=[self.captions(slot, rows, rng) for slot in range(len(SLOTS))],
             names=self._names(first, rng),
             closeness=self._closeness(rows),
             labels={name: codes[rows] for name, codes in self.labels.items()},
@@ -151,8 +151,8 @@ class Batches:
             return clean
         return rng.choice(others) if rng.random() < 0.8 else row
 
-    def captions(self, slot: int, chosen: Sequence[int], rows: Tensor, rng: Random) -> tuple[Tensor, Tensor]:
-        said = [(row, *say(slot, self.items[row], rng)) for row in chosen]
+    def captions(self, slot: int, rows: Tensor, rng: Random) -> tuple[Tensor, Tensor]:
+        said = [(row, *say(slot, self.items[row], rng)) for row in rows.tolist()]
         said = [(row, text, kind) for row, text, kind in said if text]
         kinds = torch.tensor([self.kinds[kind] for _, _, kind in said])
         own = self.all_codes[kinds, torch.tensor([row for row, _, _ in said])]

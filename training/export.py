@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from lookalike.adapters.encoder_onnx_words import FEATURES
-from training.preset import NAME, write_preset
-from training.recipe import Recipe
+from training.preset import write_preset
+from training.recipe import NAME, Recipe
 from training.towers import ImageTower, TextTower
 
 OPSET = 18

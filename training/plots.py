@@ -1,19 +1,30 @@
-"""The training log as a picture: losses above, what was watched below."""
+"""The training log: a line of JSON at a time, and a picture of it with losses above, what was watched below."""
 
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
+log = logging.getLogger(__name__)
 
-def plot_log(log: Path, out: Path) -> None:
+
+def write_line(out: Path, line: dict[str, object]) -> None:
+    """Append a line to the log in folder `out`, and show it."""
+    text = json.dumps(line)
+    log.info("%s", text)
+    with (out / "log.jsonl").open("a") as file:
+        file.write(text + "\n")
+
+
+def plot_log(path: Path, out: Path) -> None:
     """Draw every number of a log over its steps."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
     figure, (above, below) = pyplot.subplots(2, 1, figsize=(8, 8), sharex=True, layout="constrained")
     for axes, chosen, title in (
         (above, [line for line in lines if "text" in line and "step" in line], "losses of the first stage"),

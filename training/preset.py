@@ -8,9 +8,8 @@ from pathlib import Path
 from lookalike.adapters.encoder_onnx import OnnxEncoder
 from lookalike.adapters.encoder_onnx_preset import pattern
 from training.augment import MEAN, STD
-from training.recipe import Recipe
+from training.recipe import NAME, Recipe
 
-NAME = "builtin"
 VERSION = 2
 LICENCE = "Apache-2.0"
 FILL = 255

@@ -54,5 +54,8 @@ class Recipe:
     other. What is true of a pair adds up."""
 
 
+NAME = "builtin"
+KINDS = ("float32", "float16", "int8")
+"""What the model is called, and how its weights can be stored."""
 CANVAS_PX = 112
 """Side of the prepared pictures, a little larger than what is trained on, so that crops stay sharp."""

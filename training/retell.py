@@ -7,7 +7,6 @@ brand or a model.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from training.augment import augment
 from training.batches import Batches, Prepared
 from training.captions import SLOTS, typed
 from training.export import towers
+from training.plots import write_line
 from training.recipe import Recipe
 from training.towers import ImageTower
 from training.watch import watch
@@ -75,11 +75,9 @@ def retell(work: Path, out: Path, recipe: Recipe) -> Path:
             values = {"told": told, "names": names, "parts": parts}
             line = {name: round(float(value.detach()), 4) for name, value in values.items()}
             speed = round((step + 1) / (time.monotonic() - began), 3)
-            _write(out, {"text_step": step, "steps_per_s": speed, **line})
-    _write(
-        out,
-        {"text_step": recipe.text_steps, **watch(image, text, data, recipe.size_px, torch.device("cpu"))},
-    )
+            write_line(out, {"text_step": step, "steps_per_s": speed, **line})
+    watched = watch(image, text, data, recipe.size_px, torch.device("cpu"))
+    write_line(out, {"text_step": recipe.text_steps, **watched})
     torch.save({"image": image.state_dict(), "text": text.state_dict()}, result)
     return result
 
@@ -98,7 +96,7 @@ def _pictures(image: ImageTower, data: Prepared, recipe: Recipe) -> Tensor:
 def _told(
     batches: Batches, slot: int, rows: Tensor, seen: Tensor, text: torch.nn.Module, rng: Random
 ) -> Tensor:
-    said, true = batches.captions(slot, rows.tolist(), rows, rng)
+    said, true = batches.captions(slot, rows, rng)
     return losses.picture_text(seen, text(said), true, torch.tensor(SCALE))
 
 
@@ -111,9 +109,3 @@ def _fragments(titles: Sequence[str], rng: Random) -> tuple[list[str], Tensor]:
     wanted = [frozenset(map(stem, words)) for words in chosen]
     held = torch.tensor([[int(want <= has) for want in wanted] for has in stems])
     return [" ".join(words) for words in chosen], held
-
-
-def _write(out: Path, line: dict[str, object]) -> None:
-    log.info("%s", json.dumps(line))
-    with (out / "log.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")

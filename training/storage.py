@@ -25,10 +25,9 @@ from benchmarks.judgments import sample
 from lookalike.adapters.encoder_onnx import OnnxEncoder
 from lookalike.core.images import decode
 from lookalike.core.types import Pixels, Vectors
+from training.recipe import KINDS, NAME
 from training.splits import held_out_fashion
 
-NAME = "builtin"
-KINDS = ("float32", "float16", "int8")
 PRODUCTS = 1_000
 OPENED = 5
 """How often each is opened; the median counts."""

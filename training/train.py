@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 from training import losses
 from training.augment import augment
 from training.batches import Batch, Batches, Prepared, ahead
+from training.plots import write_line
 from training.recipe import Recipe
 from training.towers import ImageTower, TextTower
 from training.watch import watch
@@ -50,12 +51,12 @@ class Student(nn.Module):
 
 def train(work: Path, out: Path, recipe: Recipe) -> Path:
     """Train on what `prepare` wrote to `work`; write log.jsonl and checkpoints to `out`. Return the path of the towers."""
+    out.mkdir(parents=True, exist_ok=True)
+    _same_recipe(out / "recipe.json", recipe)
     result = out / "first.pt"
     if result.exists():
         log.info("trained before: %s", result)
         return result
-    out.mkdir(parents=True, exist_ok=True)
-    _same_recipe(out / "recipe.json", recipe)
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = Prepared.load(work)
@@ -85,9 +86,11 @@ def train(work: Path, out: Path, recipe: Recipe) -> Path:
         if step % LOG_EVERY == 0:
             values = {name: round(float(part.detach()), 4) for name, (_, part) in parts.items()}
             speed = round((step - start) / (time.monotonic() - began), 3)
-            _write(out, {"step": step, "lr": round(rate, 6), "steps_per_s": speed, **values})
+            write_line(out, {"step": step, "lr": round(rate, 6), "steps_per_s": speed, **values})
         if (step + 1) % WATCH_EVERY == 0 or step + 1 == recipe.steps:
-            _write(out, {"step": step, **watch(averaged.image, averaged.text, data, recipe.size_px, device)})
+            write_line(
+                out, {"step": step, **watch(averaged.image, averaged.text, data, recipe.size_px, device)}
+            )
         if (step + 1) % SAVE_EVERY == 0:
             _save(out, step + 1, model, averaged, optimizer)
     torch.save({"image": averaged.image.state_dict(), "text": averaged.text.state_dict()}, result)
@@ -184,10 +187,3 @@ def _resume(
     optimizer.load_state_dict(state["optimizer"])
     log.info("going on from step %d", state["step"])
     return int(state["step"])
-
-
-def _write(out: Path, line: dict[str, object]) -> None:
-    text = json.dumps(line)
-    log.info("%s", text)
-    with (out / "log.jsonl").open("a") as file:
-        file.write(text + "\n")

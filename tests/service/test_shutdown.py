@@ -15,9 +15,9 @@ from time import sleep
 from urllib.parse import urlsplit
 
 import pytest
-from running import PATIENCE_S, running
 
 import lookalike
+from running import PATIENCE_S, running
 
 WRITERS = 3
 

@@ -24,8 +24,6 @@ from training.watch import watch
 
 log = logging.getLogger(__name__)
 
-TEACHER_SHARE = 0.6
-"""Of the teacher's features in what is alike; colour histograms have the rest."""
 RELATIONS_TEMPERATURE = 0.1
 LOG_EVERY = 20
 WATCH_EVERY = 300
@@ -121,16 +119,16 @@ def _losses(model: Student, trunk: Tensor, batch: Batch, recipe: Recipe) -> dict
         "teacher": (recipe.loss_teacher, losses.alike(model.teacher(trunk), batch.teacher)),
         "relations": (
             recipe.loss_relations,
-            losses.relations(embedded, _teachers(batch), RELATIONS_TEMPERATURE),
+            losses.relations(embedded, _teachers(batch, recipe.relations_teacher), RELATIONS_TEMPERATURE),
         ),
         "colors": (recipe.loss_colors, losses.alike(model.histogram(trunk), batch.histograms)),
     }
 
 
-def _teachers(batch: Batch) -> Tensor:
+def _teachers(batch: Batch, share: float) -> Tensor:
     """Return how alike the teacher's features and the colours of the pictures are, mixed -> cosines [2n, 2n]."""
     seen, colors = F.normalize(batch.teacher, dim=1), F.normalize(batch.histograms, dim=1)
-    return TEACHER_SHARE * (seen @ seen.T) + (1 - TEACHER_SHARE) * (colors @ colors.T)
+    return share * (seen @ seen.T) + (1 - share) * (colors @ colors.T)
 
 
 def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:

@@ -53,7 +53,8 @@ class Recipe:
     close_article: float = 0.12
     close_color: float = 0.1
     """How close two pictures of one thing, of one colour and article, of one article, and of one colour should be, beside each
-    other. What is true of a pair adds up. A batch holds one partner of a picture and dozens of its article: hence the weight of one thing."""
+    other. What is true of a pair adds up. A batch holds one partner of a picture and dozens of its article: hence so much for
+    one thing."""
 
 
 NAME = "builtin"

@@ -3,8 +3,8 @@
     python -m training --data DIR --teacher MOBILENET.tflite --work DIR [--seed N] [--steps N] [--size-px N] ...
 
 DIR of --data holds the sets as Parquet files. Everything is written below --work: the prepared arrays (shared by all runs), and
-in a folder for each recipe the checkpoint, the log with its plot, and the exported model in three storage
-kinds. `--install` then copies the int8 model into the package. Measuring it is `python -m training.evaluate`.
+in a folder for each recipe the checkpoint, the log with its plot, the exported model in three storage kinds, and in exam/
+what it finds of what was held out, beside plain floors. `--install` copies the int8 model into the package.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import argparse
 import json
 import logging
 import shutil
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
 import lookalike.models
+from training.evaluate import FLOORS, evaluate, load
 from training.export import export
 from training.plots import plot_log
 from training.prepare import prepare
@@ -43,6 +45,9 @@ def main() -> None:
             parser.add_argument(
                 f"--{field.name.replace('_', '-')}", type=kind, help=f"default {field.default}"
             )
+    parser.add_argument(
+        "--no-exam", action="store_true", help="leave the held-out products for another time: for mere tries"
+    )
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     given = {f.name: getattr(asked, f.name, None) for f in fields(Recipe)}
@@ -54,6 +59,10 @@ def main() -> None:
     plot_log(out / "log.jsonl", out / "log.png")
     presets = {kind: export(result, out / kind, recipe, kind) for kind in KINDS}
     log.info("%s", json.dumps({kind: str(path) for kind, path in presets.items()}))
+    if not asked.no_exam:
+        examined = {name: str(path) for name, path in presets.items()} | {name: name for name in FLOORS}
+        encoders = {name: load(given, asked.teacher) for name, given in examined.items()}
+        sys.stdout.write(evaluate(asked.data, out / "exam", encoders))
     if asked.install:
         folder = Path(lookalike.models.__file__).parent
         for path in presets["int8"].parent.glob(f"{NAME}*"):

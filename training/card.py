@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.core.errors import InputError
+from training.recipe import NAME
 
 Results = Mapping[str, Any]
 """By encoder: what `training.evaluate` found."""
 
-MODEL = "builtin"
+MODEL = "int8"
+"""Of the three kinds of storage, the one in the package."""
 FLOORS = (("mobilenet", "MobileNetV2"), ("hsv", "HSV histogram"), ("mix", "the two mixed"))
 SHOWN: tuple[tuple[str, str, str], ...] = (
     ("title → its picture, in the first ten", "fashion: title -> picture", "Success@10"),
@@ -97,7 +99,7 @@ def quality(results: Results) -> str:
         rows.append(
             [words, measure, _count(queries), _mean(found, strong=True), interval, *map(_mean, floors)]
         )
-    head = ["held-out task", "measure", "queries", MODEL, "95 % interval", *(words for _, words in FLOORS)]
+    head = ["held-out task", "measure", "queries", NAME, "95 % interval", *(words for _, words in FLOORS)]
     return _table(head, rows)
 
 

@@ -64,17 +64,24 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     log.setLevel(logging.INFO)
-    asked.work.mkdir(parents=True, exist_ok=True)
     try:
         encoders = {name: load(given, asked.mobilenet) for name, given in map(named, asked.encoder)}
     except InputError as error:
         parser.error(f"{error}. {error.hint}")
-    work = asked.work.resolve()
-    exams = {name: EXAMS[name](asked.data, work / "pictures") for name in asked.exam}
+    sys.stdout.write(evaluate(asked.data, asked.work, encoders, asked.exam))
+
+
+def evaluate(
+    data: Path, work: Path, encoders: Mapping[str, Encoder], names: Sequence[str] = tuple(EXAMS)
+) -> str:
+    """Put encoders through exams; keep the results in `work` / results.json, and return them laid out."""
+    work = work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    exams = {name: EXAMS[name](data, work / "pictures") for name in names}
     table = {name: examine(encoder, exams, work) for name, encoder in encoders.items()}
     record(work / "results.json", encoders, table)
     shown = rows(table, [line for exam in exams.values() for line in exam.lines])
-    sys.stdout.write("\n".join([*shown, ""]))
+    return "\n".join([*shown, ""])
 
 
 def named(given: str) -> tuple[str, str]:

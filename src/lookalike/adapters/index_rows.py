@@ -1,0 +1,162 @@
+"""Rows of vectors and the products they belong to: what the indexes over FAISS share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.core.types import Allowed, Keys, Mask, Vectors
+
+Rows = NDArray[np.int64]
+"""Row numbers: int64 [n]."""
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Owners:
+    """Which product each row belongs to, and whether the row is still alive.
+
+    keys int64 [rows]; the rows of products[i] are order[starts[i] : starts[i + 1]], or with `order` None those numbers
+    themselves.
+    """
+
+    keys: Keys
+    products: Keys
+    starts: Rows
+    order: Rows | None
+    alive: Mask
+    all_alive: bool
+    dense: bool
+    """Whether the rows are one for each of a run of keys, in order: then a mask over keys is one over rows."""
+
+    @classmethod
+    def of(cls, keys: Keys, alive: Mask | None = None) -> Owners:
+        """Read off the owners of rows from their keys, in any order."""
+        ordered = bool((keys[1:] >= keys[:-1]).all())
+        order = None if ordered else np.argsort(keys, kind="stable")
+        products, starts = np.unique(keys if order is None else keys[order], return_index=True)
+        dense = ordered and len(products) == len(keys) > 0 and keys[-1] - keys[0] == len(keys) - 1
+        living = np.ones(len(keys), bool) if alive is None else alive
+        every = alive is None or bool(alive.all())
+        return cls(keys, products, np.append(starts, len(keys)), order, living, every, bool(dense))
+
+    def rows_of(self, keys: Keys) -> tuple[Rows, Rows]:
+        """Return the live rows of products, and for each row the position of its product in `keys`."""
+        if not len(self.products):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        at = np.minimum(np.searchsorted(self.products, keys), len(self.products) - 1)
+        positions = np.flatnonzero(self.products[at] == keys)
+        at = at[positions]
+        counts = self.starts[at + 1] - self.starts[at]
+        ends = np.cumsum(counts)
+        rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.starts[at] - (ends - counts), counts)
+        if self.order is not None:
+            rows = self.order[rows]
+        owners = np.repeat(positions, counts)
+        if self.all_alive:
+            return rows, owners
+        kept = self.alive[rows]
+        return rows[kept], owners[kept]
+
+    def without(self, keys: Keys) -> Owners:
+        """Return the same with the rows of these products dead; itself if they have none."""
+        rows, _ = self.rows_of(keys)
+        if not len(rows):
+            return self
+        alive = self.alive.copy()
+        alive[rows] = False
+        return replace(self, alive=alive, all_alive=False)
+
+    def mask(self, allowed: Allowed | None) -> Mask | None:
+        """Return which rows are alive and of products that are let through, bool [rows]; None for all of them."""
+        if allowed is None:
+            return None if self.all_alive else self.alive
+        mask = self._of_keys(allowed.mask)
+        if not self.all_alive:
+            mask = mask & self.alive
+        return mask
+
+    def _of_keys(self, mask: Mask) -> Mask:
+        if self.dense and self.products[-1] < len(mask):
+            return mask[self.products[0] : self.products[-1] + 1]
+        if len(self.products) and self.products[-1] >= len(mask):
+            inside = self.keys < len(mask)
+            of_rows = np.zeros(len(self.keys), bool)
+            of_rows[inside] = mask[self.keys[inside]]
+            return of_rows
+        return mask[self.keys]
+
+
+def put_after(room: Vectors, had: int, rows: Vectors) -> Vectors:
+    """Write rows behind the first `had` of a room float32 [size, dim]; return it, or a larger one if they did not fit.
+
+    Whoever looks at the first `had` rows sees no change. Only the newest owner of a room may do this.
+    """
+    count = had + len(rows)
+    if count > len(room):
+        larger = np.empty((2 * count, room.shape[1]), np.float32)  # what is not written takes no memory
+        larger[:had] = room[:had]
+        room = larger
+    room[had:count] = rows
+    return room
+
+
+def stay_on_this_thread() -> None:
+    """Keep FAISS from splitting a search: searches run side by side, and threads of one wait for each other.
+
+    OpenMP keeps this number for each calling thread, so every search says it; that costs less than a microsecond.
+    """
+    faiss.omp_set_num_threads(1)
+
+
+def inner_products(vectors: Vectors, query: Scores, rows: Rows | None) -> Scores:
+    """Return the inner products with all rows or some, float32 [n], by FAISS's kernels.
+
+    They neither gather the rows nor start threads: BLAS threads that meet a busy machine wait on each other for whole time
+    slices.
+    """
+    count, dim = vectors.shape
+    result = np.empty(count if rows is None else len(rows), np.float32)
+    if rows is None:
+        pointers = [faiss.swig_ptr(array) for array in (result, query, vectors)]
+        faiss.fvec_inner_products_ny(*pointers, dim, count)  # type: ignore[attr-defined]  # not in the stubs
+    else:
+        ids = np.ascontiguousarray(rows, np.int64)
+        pointers = [faiss.swig_ptr(array) for array in (result, query, vectors, ids)]
+        faiss.fvec_inner_products_by_idx(*pointers, dim, 1, len(ids))  # type: ignore[attr-defined]
+    return result
+
+
+def selector(mask: NDArray[Any]) -> Any:
+    """Return what makes FAISS look at some rows only; `mask` is bool [rows]."""
+    # The stubs of FAISS give selectors the C++ signature; Python takes the array itself.
+    return faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))  # type: ignore[call-arg,arg-type]
+
+
+def best_per_product(keys: Keys, similarities: Scores, pool: int) -> tuple[Keys, Scores]:
+    """Reduce rows to products by their best row, and keep the best `pool`, best first; equal ones by smaller key."""
+    order = (
+        np.lexsort((keys, -similarities)) if len(keys) <= 4 * pool + 256 else _top(keys, similarities, pool)
+    )
+    keys, similarities = keys[order], similarities[order]
+    _, firsts = np.unique(keys, return_index=True)
+    firsts.sort()
+    firsts = firsts[:pool]
+    return keys[firsts], similarities[firsts]
+
+
+def _top(keys: Keys, similarities: Scores, pool: int) -> Rows:
+    """Order only as many of the best rows as hold `pool` distinct products."""
+    width = 2 * pool + 32
+    while width < len(keys):
+        rows = np.argpartition(-similarities, width)[:width]
+        # Rows equal to the last one kept must all be there, or ties would be cut at random.
+        rows = np.flatnonzero(similarities >= similarities[rows].min())
+        if len(np.unique(keys[rows])) >= pool:
+            return rows[np.lexsort((keys[rows], -similarities[rows]))]
+        width *= 4
+    return np.lexsort((keys, -similarities))

@@ -1,0 +1,109 @@
+"""What the indexes over FAISS have in common: segments that are replaced, never changed, and one answer made from all of them.
+
+A change makes new segments and masks beside the old ones and swaps one reference, so a search takes no lock and sees the state
+before or after it.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from lookalike.adapters.index_rows import Owners, Scores, stay_on_this_thread
+from lookalike.core.types import Allowed, Candidates, Keys, Similarities, Vectors
+from lookalike.core.vectors import unit_rows
+
+
+class Segment(Protocol):
+    """Rows of vectors that can be searched."""
+
+    @property
+    def owners(self) -> Owners:
+        """Which products the rows belong to."""
+        ...
+
+    def rows(self, numbers: Keys) -> Vectors:
+        """Return some rows, float32 [n, dim]."""
+        ...
+
+    def without(self, keys: Keys) -> Self:
+        """Return the segment with the rows of these products dead."""
+        ...
+
+    def choose(self, allowed: Allowed | None) -> Any:
+        """Work out, once for all queries, which rows to look at and how."""
+        ...
+
+    def nearest(self, query: Scores, pool: int, chosen: Any) -> tuple[Keys, Scores]:
+        """Return the best `pool` products, each once, best first; equal ones by smaller key."""
+        ...
+
+    def products_of(self, query: Scores, numbers: Keys) -> Scores:
+        """Return the exact inner products of a query with some rows, float32 [n]."""
+        ...
+
+
+class SegmentedIndex:
+    """The reading half of a VectorIndex over `_segments`, and the lock of its writers."""
+
+    def __init__(self, dim: int, segments: tuple[Segment, ...]) -> None:
+        self.dim = dim
+        self._segments = segments
+        self._writing = Lock()
+
+    def __len__(self) -> int:
+        return sum(int(segment.owners.alive.sum()) for segment in self._segments)
+
+    def search(self, vectors: Vectors, pool: int, allowed: Allowed | None = None) -> Candidates:
+        stay_on_this_thread()
+        queries = unit_rows(vectors, self.dim, "query vectors")
+        keys = np.full((len(queries), pool), -1, np.int64)
+        similarities = np.full((len(queries), pool), -np.inf, np.float32)
+        chosen = [(each, each.choose(allowed)) for each in self._segments if len(each.owners.keys)]
+        for number, query in enumerate(queries):
+            found = [segment.nearest(query, pool, choice) for segment, choice in chosen]
+            best_keys, best = found[0] if len(found) == 1 else _merged(found, pool)
+            keys[number, : len(best)] = best_keys
+            similarities[number, : len(best)] = best
+        return Candidates(keys, similarities)
+
+    def similarities(self, vectors: Vectors, keys: Keys) -> Similarities:
+        stay_on_this_thread()
+        queries = unit_rows(vectors, self.dim, "query vectors")
+        result = np.full((len(queries), len(keys)), np.nan, np.float32)
+        for segment in self._segments:
+            rows, owners = segment.owners.rows_of(keys)
+            if not len(rows):
+                continue
+            firsts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1]))
+            for number, query in enumerate(queries):
+                per_row = segment.products_of(query, rows)
+                result[number, owners[firsts]] = np.maximum.reduceat(per_row, firsts)
+        return result
+
+    def get(self, keys: Keys) -> tuple[Keys, Vectors]:
+        return held_by(self._segments, np.unique(keys), self.dim)
+
+
+def _merged(found: list[tuple[Keys, Scores]], pool: int) -> tuple[Keys, Scores]:
+    """Return the best of several segments, best first; no product is alive in two of them."""
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+    keys = np.concatenate([each for each, _ in found])
+    similarities = np.concatenate([each for _, each in found])
+    best = np.lexsort((keys, -similarities))[:pool]
+    return keys[best], similarities[best]
+
+
+def held_by(segments: tuple[Segment, ...], keys: Keys, dim: int) -> tuple[Keys, Vectors]:
+    """Return the live rows of products, ordered by key: keys int64 [n], vectors float32 [n, dim]."""
+    found_keys, found = [np.zeros(0, np.int64)], [np.zeros((0, dim), np.float32)]
+    for segment in segments:
+        rows, _ = segment.owners.rows_of(keys)
+        found_keys.append(segment.owners.keys[rows])
+        found.append(segment.rows(rows))
+    held = np.concatenate(found_keys)
+    order = np.argsort(held, kind="stable")
+    return held[order], np.concatenate(found)[order]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from lookalike.adapters.catalog_memory import MemoryCatalog
+from lookalike.adapters.lexical_postings import PostingsIndex
 from lookalike.core.ports import Catalog, VectorIndex
 from lookalike.core.types import (
     DESCRIPTION,
@@ -116,7 +117,7 @@ class MadeShop:
         self.catalog.write(self.records)
         self.encoder = LetterEncoder()
         fingerprints = dict.fromkeys((IMAGE, TITLE, DESCRIPTION), self.encoder.fingerprint)
-        self.live = LiveIndex(self.catalog, fingerprints, DIM, make_index)
+        self.live = LiveIndex(self.catalog, fingerprints, DIM, make_index, PostingsIndex())
         learn_from(self.catalog, self.live, aligned=False)
         self.searcher = Searcher(self.live, self.catalog, self.encoder, NOW.timestamp, limits)
         self.products = {record.product.id: record.product for record in self.records}

@@ -11,6 +11,7 @@ from made_shop import NOW
 
 from lookalike.adapters.catalog_memory import MemoryCatalog
 from lookalike.adapters.index_exact import ExactIndex
+from lookalike.adapters.lexical_postings import PostingsIndex
 from lookalike.core.fusion import NEIGHBOUR
 from lookalike.core.query import Hit, ImagePart, Part, ProductPart, Query, TextPart
 from lookalike.core.types import (
@@ -89,7 +90,7 @@ def searcher() -> Searcher:
     catalog = MemoryCatalog()
     catalog.write([record(kind, color, titled=color in TITLED) for kind in KINDS for color in COLORS])
     fingerprints = dict.fromkeys((IMAGE, TITLE, DESCRIPTION), ENCODER.fingerprint)
-    live = LiveIndex(catalog, fingerprints, DIM, ExactIndex)
+    live = LiveIndex(catalog, fingerprints, DIM, ExactIndex, PostingsIndex())
     learn_from(catalog, live, aligned=True)
     return Searcher(live, catalog, ENCODER, NOW.timestamp)
 
@@ -102,10 +103,10 @@ def ids(searcher: Searcher, *parts: Part, **query: Any) -> list[str]:
     return [hit.product.id for hit in hits(searcher, *parts, **query)]
 
 
-def test_a_phrase_is_looked_for_in_pictures_and_in_titles(searcher: Searcher) -> None:
+def test_a_phrase_is_looked_for_in_pictures_in_titles_and_as_it_is_written(searcher: Searcher) -> None:
     best = hits(searcher, TextPart("red lamp"))[0]
     assert best.product.id == "red lamp"
-    assert [term.name for term in best.because] == [IMAGE, TITLE]
+    assert [term.name for term in best.because] == [IMAGE, TITLE, "words"]
     assert sum(term.weight for term in best.because) == pytest.approx(1)
 
 
@@ -114,7 +115,7 @@ def test_a_phrase_finds_what_has_only_a_picture(searcher: Searcher) -> None:
     assert len(found) == 16
     untitled = [hit for hit in found if not hit.product.title]
     assert untitled[0].product.id == "green lamp"
-    assert [term.similarity is None for term in untitled[0].because] == [False, True]
+    assert [term.similarity is None for term in untitled[0].because] == [False, True, False]  # its id says it
 
 
 def test_pictures_seen_from_a_phrase_have_anchors_of_their_own(searcher: Searcher) -> None:

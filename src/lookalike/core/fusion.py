@@ -7,7 +7,7 @@ another. Each space is therefore calibrated against the catalogue itself, by a p
     similarity of a product to its nearest one   -> NEIGHBOUR
     identical                                    -> 1
 
-What is 0 says nothing, so a product without a vector in a space scores 0 there.
+What is 0 says nothing, so a product without a vector in a space scores 0 there. Scores of words are such a scale already.
 """
 
 from __future__ import annotations
@@ -20,12 +20,19 @@ from numpy.typing import NDArray
 
 from lookalike.core.errors import QueryError
 from lookalike.core.query import Because, Mode
-from lookalike.core.types import ATTRIBUTES, DESCRIPTION, IMAGE, TITLE, Similarities
+from lookalike.core.types import ATTRIBUTES, DESCRIPTION, IMAGE, TITLE, WORDS, Similarities
 
 Relevance = NDArray[np.float64]
 """float64 [n], at most 1; below 0 is less alike than a random pair."""
 
-DEFAULT_WEIGHTS: Mapping[str, float] = {IMAGE: 0.45, TITLE: 0.25, DESCRIPTION: 0.15, ATTRIBUTES: 0.15}
+DEFAULT_WEIGHTS: Mapping[str, float] = {
+    IMAGE: 0.45,
+    TITLE: 0.25,
+    DESCRIPTION: 0.15,
+    ATTRIBUTES: 0.15,
+    WORDS: 0.6,
+}
+"""Only their proportions count, among the spaces a part can be looked for in."""
 NEIGHBOUR = 0.75
 """Where the typical nearest neighbour lies on the calibrated scale."""
 

@@ -1,4 +1,4 @@
-"""The catalogue, made searchable: columns and one index per space, kept up with the change sequence.
+"""The catalogue, made searchable: columns, one index per space and one of words, kept up with the change sequence.
 
 Everything here is derived from the catalogue and can be thrown away. One writer at a time brings it up to date; searches
 read it meanwhile, and each of them takes `LiveIndex.view` once: what was learned is replaced as a whole.
@@ -16,8 +16,9 @@ import numpy as np
 from lookalike.core.attributes import NO_ATTRIBUTES, AttributeModel, Sample, learn
 from lookalike.core.columns import Columns
 from lookalike.core.fusion import UNCALIBRATED, Calibration
-from lookalike.core.ports import Catalog, VectorIndex
+from lookalike.core.ports import Catalog, LexicalIndex, VectorIndex
 from lookalike.core.types import ATTRIBUTES, DESCRIPTION, IMAGE, TITLE, Change, Keys, Vectors
+from lookalike.core.words import document_of
 
 EMBEDDED = (IMAGE, TITLE, DESCRIPTION)
 CHUNK = 20_000
@@ -32,9 +33,13 @@ MakeIndex = Callable[[int], VectorIndex]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """What a search compares with: the spaces, and the attribute model and calibrations that belong to them."""
+    """What a search compares with: the spaces, and the attribute model and calibrations that belong to them.
+
+    Scores of words need no calibration: they are measured against what the phrase says, in any catalogue.
+    """
 
     spaces: Mapping[str, VectorIndex]
+    words: LexicalIndex
     attributes: AttributeModel = NO_ATTRIBUTES
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
@@ -44,7 +49,7 @@ class View:
 
 
 class LiveIndex:
-    """What searches read. `fingerprints` says, per embedded space, which encoder's vectors to use."""
+    """What searches read. `fingerprints` says, per embedded space, which encoder's vectors to use; `words` comes empty."""
 
     def __init__(
         self,
@@ -52,6 +57,7 @@ class LiveIndex:
         fingerprints: Mapping[str, str],
         dim: int,
         make_index: MakeIndex,
+        words: LexicalIndex,
     ) -> None:
         self._catalog = catalog
         self._fingerprints = fingerprints
@@ -59,7 +65,7 @@ class LiveIndex:
         self._catching_up = Lock()
         self._artifacts: tuple[bytes | None, bytes | None] = (None, None)
         self.columns = Columns()
-        self.view = View({space: make_index(dim) for space in EMBEDDED})
+        self.view = View({space: make_index(dim) for space in EMBEDDED}, words)
         self.seq = 0
 
     @property
@@ -97,12 +103,16 @@ class LiveIndex:
         self.columns.delete(gone)
         for index in self.spaces.values():
             index.delete(np.array(gone, np.int64))
+        self.view.words.delete(np.array(gone, np.int64))
         was_live = self.columns.live_among([c.key for c in here])
         renewed = [
             c.key for c, live in zip(here, was_live, strict=True) if c.content_seq > self.seq or not live
         ]
-        # Vectors first: a product may be found only once all of it is there.
+        # Vectors and words first: a product may be found only once all of it is there.
         self._load_vectors(np.array(renewed, np.int64))
+        self.view.words.upsert(
+            np.array([c.key for c in here], np.int64), [document_of(c.product) for c in here if c.product]
+        )
         self.columns.set([c.key for c in here], [c.product for c in here if c.product])
         if ATTRIBUTES in self.spaces:
             self._load_attributes(np.array([c.key for c in here], np.int64))

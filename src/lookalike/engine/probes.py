@@ -1,4 +1,4 @@
-"""What a query looks for: each part, in each space it can be looked for in, as vectors."""
+"""What a query looks for: each part, in each space it can be looked for in, as vectors or as words."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from lookalike.core.errors import QueryError
 from lookalike.core.fusion import Calibration, space_weights
 from lookalike.core.ports import Catalog, Encoder
 from lookalike.core.query import ImagePart, Part, ProductPart, Query, TextPart, VectorPart
-from lookalike.core.types import DESCRIPTION, IMAGE, TITLE, Keys, Vectors
+from lookalike.core.types import DESCRIPTION, IMAGE, TITLE, WORDS, Keys, Vectors
 from lookalike.core.vectors import unit_rows
 from lookalike.engine.indexing import View
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """One part in one space: `vectors` float32 [m, dim]; a product is as similar as to the nearest of them."""
+    """One part in one space.
+
+    `looks_for` is float32 [m, dim], and a product is as similar as to the nearest of them; or, in the space of words, a phrase.
+    """
 
     part: int
     part_weight: float
     space: str
     weight: float
-    vectors: Vectors
+    looks_for: Vectors | str
     calibration: Calibration
 
 
@@ -68,28 +71,38 @@ class ProbeMaker:
     def _of_query(self, query: Query, encoded: Mapping[int, Vectors], keys: Mapping[str, int]) -> Asked:
         probes, notes = [], []
         for number, part in enumerate(query.parts):
-            vectors = self._vectors(part, encoded, keys)
-            if not any(len(self._view.spaces[space]) for space in vectors):
-                notes.append(f"{part.name} was compared with nothing: no product has {self._wanted(vectors)}")
-            weights = space_weights(tuple(vectors), query.weights)
+            wanted = self._looks_for(part, encoded, keys)
+            if not self._comparable(wanted):
+                notes.append(f"{part.name} was compared with nothing: no product has {self._wanted(wanted)}")
+            if isinstance(part, TextPart) and query.weights is None and self._view.words.names(part.text):
+                wanted = {WORDS: part.text}  # whoever types a code means that product, not what it resembles
+            weights = space_weights(tuple(wanted), query.weights)
             probes += [
-                Probe(number, part.weight, space, share, vectors[space], self._calibration(part, space))
+                Probe(number, part.weight, space, share, wanted[space], self._calibration(part, space))
                 for space, share in weights.items()
             ]
         itself = [keys[part.id] for part in query.parts if isinstance(part, ProductPart)]
         return Asked(self._view, probes, np.array(itself, np.int64), tuple(notes))
 
+    def _comparable(self, wanted: Mapping[str, Vectors | str]) -> bool:
+        """Say whether any product has what a part can be compared with: vectors of a space, or some of its words."""
+        if any(len(self._view.spaces[space]) for space in wanted if space != WORDS):
+            return True
+        phrase = wanted.get(WORDS)
+        return isinstance(phrase, str) and bool(self._view.words.search(phrase, 1).keys[0, 0] >= 0)
+
     def _wanted(self, spaces: Iterable[str]) -> str:
-        words = " or ".join(f"an {s}" if s == IMAGE else f"a {s}" for s in spaces)
+        named = {IMAGE: "an image", WORDS: "any of its words"}
+        words = " or ".join(named.get(space, f"a {space}") for space in spaces)
         only_texts = IMAGE not in spaces and len(self._view.spaces[IMAGE])
         return words + (
             f", and the encoder {self._encoder.name} cannot compare words with pictures" if only_texts else ""
         )
 
-    def _vectors(
+    def _looks_for(
         self, part: Part, encoded: Mapping[int, Vectors], keys: Mapping[str, int]
-    ) -> dict[str, Vectors]:
-        """Return the vectors of a part in each space it can be looked for in."""
+    ) -> dict[str, Vectors | str]:
+        """Return what a part looks for in each space it can be looked for in."""
         match part:
             case ImagePart():
                 return {IMAGE: encoded[id(part)]}
@@ -97,11 +110,12 @@ class ProbeMaker:
                 spaces = (IMAGE, TITLE, DESCRIPTION) if self._encoder.aligned else (TITLE, DESCRIPTION)
                 # A space that no product has vectors in would only take its share of the weight away.
                 used = [space for space in spaces if len(self._view.spaces[space])] or spaces
-                return {space: encoded[id(part)] for space in used}
+                found: dict[str, Vectors | str] = {space: encoded[id(part)] for space in used}
+                return found | {WORDS: part.text} if len(self._view.words) or used is spaces else found
             case VectorPart():
                 return {part.space: self._given(part)}
             case ProductPart():
-                return self._of_product(part, keys)
+                return {**self._of_product(part, keys)}
 
     def _given(self, part: VectorPart) -> Vectors:
         index = self._view.spaces.get(part.space)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.core.fusion import Signal, ceiling, fuse
-from lookalike.core.ports import VectorIndex
 from lookalike.core.query import Mode
-from lookalike.core.types import Allowed, Keys, Similarities
+from lookalike.core.types import Allowed, Candidates, Keys, Similarities
+from lookalike.engine.indexing import View
 from lookalike.engine.probes import Probe
 
 SCORE_ALL = 50_000
@@ -47,7 +47,7 @@ class Pool:
 
 
 def retrieve(
-    spaces: Mapping[str, VectorIndex],
+    view: View,
     probes: Sequence[Probe],
     mode: Mode,
     count: int,
@@ -59,26 +59,40 @@ def retrieve(
     outside the pools could still be among the best (`fusion.ceiling`), all allowed products are scored when they are few
     enough for that, and the pools are widened otherwise.
     """
-    exact = all(spaces[probe.space].exact for probe in probes)
-    alone = len(probes) == 1 and len(probes[0].vectors) == 1
+    exact = all(isinstance(probe.looks_for, str) or view.spaces[probe.space].exact for probe in probes)
+    alone = len(probes) == 1 and (isinstance(probes[0].looks_for, str) or len(probes[0].looks_for) == 1)
     width = count if alone else max(2 * count, 64)  # one list is its own ranking
     plan = "exact" if exact else "ann"
     while True:
-        keys, bounds = _pools(spaces, probes, among.mask, width)
-        pool = _scored(spaces, probes, mode, keys, count)
+        keys, bounds = _pools(view, probes, among.mask, width)
+        pool = _scored(view, probes, mode, keys, count)
         last = pool.relevance[-1] if len(pool.keys) == count else -np.inf
         if not bounds or last >= ceiling(bounds, mode):
             return replace(pool, plan=plan, complete=not bounds and pool.complete)
         if among.allowed.count <= SCORE_ALL:
-            return _scored(spaces, probes, mode, np.flatnonzero(among.allowed.mask), count)
+            return _scored(view, probes, mode, np.flatnonzero(among.allowed.mask), count)
         if width >= WIDEST_POOL:
             return replace(pool, plan="escalated", complete=False)
         width *= 8
         plan = "exact" if exact else "escalated"
 
 
+def _search(view: View, probe: Probe, width: int, allowed: Allowed | None) -> Candidates:
+    if isinstance(probe.looks_for, str):
+        return view.words.search(probe.looks_for, width, allowed)
+    return view.spaces[probe.space].search(probe.looks_for, width, allowed)
+
+
+def _similarities(view: View, probe: Probe, keys: Keys) -> Similarities:
+    """Return each product's similarity to what a probe looks for, the nearest if that is several vectors: float32 [n]."""
+    if isinstance(probe.looks_for, str):
+        return view.words.scores(probe.looks_for, keys)
+    rows = view.spaces[probe.space].similarities(probe.looks_for, keys)
+    return rows[0] if len(rows) == 1 else np.asarray(rows.max(axis=0))
+
+
 def _pools(
-    spaces: Mapping[str, VectorIndex], probes: Sequence[Probe], allowed: Allowed | None, width: int
+    view: View, probes: Sequence[Probe], allowed: Allowed | None, width: int
 ) -> tuple[Keys, list[Signal]]:
     """Return the union of the pools, and for each pool that came back full the lowest similarity in it.
 
@@ -88,7 +102,7 @@ def _pools(
     for probe in probes:
         if probe.part_weight <= 0:
             continue
-        candidates = spaces[probe.space].search(probe.vectors, width, allowed)
+        candidates = _search(view, probe, width, allowed)
         found.append(candidates.keys[candidates.keys >= 0])
         full = candidates.keys[:, -1] >= 0
         hidden |= bool(full.any())
@@ -101,25 +115,18 @@ def _signal(probe: Probe, similarities: Similarities) -> Signal:
     return Signal(probe.part, probe.part_weight, probe.space, probe.weight, probe.calibration, similarities)
 
 
-def _scored(
-    spaces: Mapping[str, VectorIndex], probes: Sequence[Probe], mode: Mode, keys: Keys, count: int
-) -> Pool:
+def _scored(view: View, probes: Sequence[Probe], mode: Mode, keys: Keys, count: int) -> Pool:
     """Score products in every space and keep the best; equal ones by smaller key.
 
     A product that no positive part can be compared with is no answer.
     """
-    signals = [_signal(p, _best(spaces[p.space].similarities(p.vectors, keys))) for p in probes]
+    signals = [_signal(probe, _similarities(view, probe, keys)) for probe in probes]
     comparable = ~np.all([np.isnan(s.similarities) for s in signals if s.part_weight > 0], axis=0)
     relevance = np.where(comparable, fuse(signals, mode), -np.inf) if len(keys) else np.zeros(0)
     found = int(np.count_nonzero(comparable))
     order = _top(relevance, keys, min(count, found))
     kept = tuple(replace(signal, similarities=signal.similarities[order]) for signal in signals)
     return Pool(keys[order], relevance[order], kept, "exact", complete=found <= count)
-
-
-def _best(similarities: Similarities) -> Similarities:
-    """Return each product's similarity to the nearest of a probe's vectors: [m, n] -> [n]."""
-    return similarities[0] if len(similarities) == 1 else np.asarray(similarities.max(axis=0))
 
 
 def _top(relevance: NDArray[np.float64], keys: Keys, count: int) -> NDArray[np.int64]:

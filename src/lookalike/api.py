@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,16 +16,26 @@ import numpy as np
 
 from lookalike import wiring
 from lookalike.core.column_map import ColumnMap
-from lookalike.core.errors import EncoderMismatch, InputError, QueryError
+from lookalike.core.errors import (
+    EncoderMismatch,
+    InputError,
+    LimitError,
+    LookalikeError,
+    Overloaded,
+    QueryError,
+)
 from lookalike.core.filter_text import parse
 from lookalike.core.filters import bind
 from lookalike.core.judgments import QueryForm, read_judgments
-from lookalike.core.ports import Catalog, Encoder, ImageLoader, Source
-from lookalike.core.query import SearchResult
+from lookalike.core.limits import FetchLimits
+from lookalike.core.ports import Catalog, Encoder, EventLog, ImageLoader, Source
+from lookalike.core.query import Query, SearchResult
 from lookalike.core.rows import Problem, read_row
 from lookalike.core.types import ImageRef, Product, Record, contents
 from lookalike.engine.encoding import CachedEncoder
 from lookalike.engine.evaluation import Evaluation, EvaluationOptions
+from lookalike.engine.follow import Follower
+from lookalike.engine.garbage import frozen_heap
 from lookalike.engine.indexing import LiveIndex, learn_from
 from lookalike.engine.ingest import Ingest, IngestReport, fingerprints_of
 from lookalike.engine.search import Searcher
@@ -39,6 +49,8 @@ QueryEncoder = Callable[[Encoder], Encoder]
 """Puts an encoder of its own before that of a shop."""
 LEARNED = "learned"
 """The reader position at which the attribute model and the calibration were learned last."""
+CHANGE_ATTEMPTS = 50
+"""Each that fails means that some other process changed the very product within a millisecond or two."""
 
 
 def open(  # noqa: PLR0913 - one call, as people type it
@@ -50,6 +62,7 @@ def open(  # noqa: PLR0913 - one call, as people type it
     settings: Settings | None = None,
     local_files: bool = True,
     query_encoder: QueryEncoder = lambda encoder: encoder,
+    query_fetch: FetchLimits | None = None,
 ) -> Shop:
     """Open the shop whose catalogue is at a path (SQLite) or postgresql:// URL; make an empty one where there is none.
 
@@ -57,7 +70,8 @@ def open(  # noqa: PLR0913 - one call, as people type it
     EncoderMismatch when the catalogue was made with another, unless `reembed` says that it is about to be indexed anew.
     With `local_files` False no picture is read from a path of this machine, whoever asks: for questions and products that
     come from strangers. `query_encoder` makes of the shop's encoder the one that queries go through, such as one that
-    encodes for several callers at once.
+    encodes for several callers at once. `query_fetch` bounds the pictures of queries that come from the web, by default as
+    `settings.fetch` bounds those of products.
     """
     catalog = wiring.open_catalog(place, create=create)
     try:
@@ -70,8 +84,14 @@ def open(  # noqa: PLR0913 - one call, as people type it
                 f"{loaded.name} ({loaded.fingerprint})",
                 hint=f"Embed it anew: lookalike index SOURCE --shop {place} --encoder {loaded.name} --reembed",
             )
-        chosen_settings = settings or load_settings()
-        return Shop(catalog, loaded, chosen_settings, local_files=local_files, query_encoder=query_encoder)
+        return Shop(
+            catalog,
+            loaded,
+            settings or load_settings(),
+            local_files=local_files,
+            query_encoder=query_encoder,
+            query_fetch=query_fetch,
+        )
     except BaseException:
         catalog.close()
         raise
@@ -88,16 +108,22 @@ class Shop:
         *,
         local_files: bool = True,
         query_encoder: QueryEncoder = lambda encoder: encoder,
+        query_fetch: FetchLimits | None = None,
     ) -> None:
         self.local_files = local_files
         self._catalog = catalog
         self._encoder = encoder
         self._settings = settings
         self._turns = Turns()
-        self._live = LiveIndex(catalog, fingerprints_of(encoder), encoder.dim, wiring.make_index)
+        self._follower: Follower | None = None
+        self._ending = ExitStack()
+        make_index = partial(wiring.make_index, kind=settings.index)
+        self._live = LiveIndex(
+            catalog, fingerprints_of(encoder), encoder.dim, make_index, wiring.make_words()
+        )
         cached = CachedEncoder(query_encoder(encoder), wiring.make_cache(settings))
         self._searcher = Searcher(self._live, catalog, cached, time, settings.search)
-        self._queries_from = self._pictures_from(Path())
+        self._queries_from = self._pictures_from(Path(), query_fetch)
         self._live.refresh()
 
     def __len__(self) -> int:
@@ -114,6 +140,9 @@ class Shop:
 
     def close(self) -> None:
         """Let go of the database, and of connections that query pictures came by."""
+        self._ending.close()
+        if self._follower is not None:
+            self._follower.close()
         self._queries_from.close()
         self._catalog.close()
 
@@ -135,6 +164,25 @@ class Shop:
         """How far in the catalogue's sequence of changes searches have come."""
         return self._live.seq
 
+    @property
+    def event_log(self) -> EventLog:
+        """Where searches, and what people did with their results, are kept beside the products."""
+        return wiring.event_log(self._catalog)
+
+    def before_closing(self, action: Callable[[], None]) -> None:
+        """Have something done when the shop is closed, while its database is still open."""
+        self._ending.callback(action)
+
+    def follow(self, every_s: float, on_fresh: Callable[[float], None] = lambda moment: None) -> None:
+        """Look for changes by other processes in a thread from now on, every so many seconds, until the shop is closed.
+
+        Searches then no longer look for themselves; the shop's own changes stay searchable at once. `on_fresh` is told
+        after each look since when all is searchable: what was written before that moment (Unix time), by anybody.
+        """
+        if self._follower is not None:
+            self._follower.close()
+        self._follower = Follower(self._live.refresh, every_s, on_fresh)
+
     # --- searching --------------------------------------------------------------------------------------------------
 
     def search(self, **question: Unpack[Question]) -> SearchResult:
@@ -149,10 +197,31 @@ class Shop:
         return self.search_many([question])[0]
 
     def search_many(self, questions: Sequence[Question]) -> list[SearchResult]:
-        """Answer several questions; their pictures and phrases are encoded together."""
-        self._live.refresh(wait=False)
+        """Answer several questions; their pictures and phrases are got and encoded together."""
+        read = self._read(questions)
+        for each in read:
+            if isinstance(each, LookalikeError):
+                raise each
+        return self._searcher.search_many([each for each in read if isinstance(each, Query)])
+
+    def search_each(self, questions: Sequence[Question]) -> list[SearchResult | LookalikeError]:
+        """Answer several questions as `search_many` does; one that is wrong gets its error, and the others are answered."""
+        read = self._read(questions)
+        found = iter(self._found([each for each in read if isinstance(each, Query)]))
+        return [each if isinstance(each, LookalikeError) else next(found) for each in read]
+
+    def _read(self, questions: Sequence[Question]) -> list[Query | LookalikeError]:
+        if self._follower is None:
+            self._live.refresh(wait=False)
         reader = QuestionReader(self._queries_from, self._settings.images, self._live.columns.types())
-        return self._searcher.search_many([reader.read(question) for question in questions])
+        return reader.read_each(questions)
+
+    def _found(self, queries: Sequence[Query]) -> list[SearchResult | LookalikeError]:
+        """Answer queries together, which is faster; if one of them fails, each by itself. Vectors made so far are cached."""
+        try:
+            return [*self._searcher.search_many(queries)]
+        except (InputError, LimitError) as error:
+            return [error] if len(queries) == 1 else [self._found([query])[0] for query in queries]
 
     def get(self, ids: Iterable[str]) -> dict[str, Product]:
         """Return the products with these ids, in that order; unknown ids are left out."""
@@ -216,7 +285,7 @@ class Shop:
         recognised = recognise_rows(self._catalog, first_rows(opened), columns or {})
         on_start(opened, recognised)
         read = partial(read_row, columns=recognised)
-        with self._ingest(Path(images) if images else base, on_problem) as ingest:
+        with frozen_heap(), self._ingest(Path(images) if images else base, on_problem) as ingest:
             report = ingest.run(opened, read, progress)
             if prune and not report.failed:
                 report = replace(report, deleted=ingest.prune())
@@ -243,23 +312,24 @@ class Shop:
     def change(self, id_: str, edit: Callable[[Product], Product]) -> Product | None:
         """Change one product at once, without fetching or embedding anything; return it, or None if it is not there.
 
-        Raises InputError when `edit` changes what is embedded (title, description, pictures): that takes `upsert`.
+        Raises InputError when `edit` changes what is embedded (title, description, pictures): that takes `upsert`. `edit` is
+        called again if another process changes the product meanwhile; Overloaded is raised if that does not end.
         """
         with self._turns.of([id_]):
-            product = self.get([id_]).get(id_)
-            if product is None:
-                return None
-            changed = edit(product)
-            if contents(changed) != contents(product) or changed.images != product.images:
-                raise InputError(
-                    f"a change of {id_!r} may not touch its title, description or pictures",
-                    hint="Write the whole product instead: then they are embedded anew.",
-                )
-            if changed != product:
-                known = self._catalog.known([id_])[id_]
-                self._catalog.write([Record(changed, embedded=known.embedded)])
-        self._live.refresh()
-        return changed
+            for _ in range(CHANGE_ATTEMPTS):
+                known = self._catalog.known([id_]).get(
+                    id_
+                )  # before the product: what is newer than it is noticed
+                product = self.get([id_]).get(id_)
+                if known is None or product is None:
+                    return None
+                changed = _edited(product, edit)
+                if changed == product or not self._catalog.write(
+                    [Record(changed, embedded=known.embedded, read_seq=known.seq)]
+                ):
+                    self._live.refresh()
+                    return changed
+        raise Overloaded(f"product {id_!r} is being changed by others all the time", retry_after_s=1.0)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Delete products; return how many there were. They are not found from now on."""
@@ -277,8 +347,9 @@ class Shop:
         with closing(self._pictures_from(base)) as loader:
             yield Ingest(self._catalog, self._encoder, loader, on_problem, limits, workers)
 
-    def _pictures_from(self, base: Path) -> ImageLoader:
-        return wiring.image_loader(base, self._settings, allow_local=self.local_files)
+    def _pictures_from(self, base: Path, fetch: FetchLimits | None = None) -> ImageLoader:
+        settings = self._settings.model_copy(update={"fetch": fetch}) if fetch else self._settings
+        return wiring.image_loader(base, settings, allow_local=self.local_files)
 
     def _learn(self) -> None:
         """Learn anew if products changed since last time."""
@@ -328,6 +399,17 @@ class Shop:
                 problems=problems,
                 progress=progress,
             )
+
+
+def _edited(product: Product, edit: Callable[[Product], Product]) -> Product:
+    """Return a product as `edit` leaves it; raise InputError if it would have to be embedded anew."""
+    changed = edit(product)
+    if contents(changed) != contents(product) or changed.images != product.images:
+        raise InputError(
+            f"a change of {product.id!r} may not touch its title, description or pictures",
+            hint="Write the whole product instead: then they are embedded anew.",
+        )
+    return changed
 
 
 def _lines_of(path: Path) -> list[str]:

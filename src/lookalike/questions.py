@@ -13,7 +13,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from lookalike.core import filter_text
-from lookalike.core.errors import FilterError, QueryError
+from lookalike.core.errors import FilterError, InputError, LimitError, LookalikeError, QueryError
 from lookalike.core.filter_json import from_json
 from lookalike.core.filters import And, Compare, Filter, Not, Or
 from lookalike.core.images import Box, ImageLimits, crop, decode, from_array
@@ -74,16 +74,30 @@ class QuestionReader:
         self._columns = frozenset(columns)
 
     def read(self, question: Question) -> Query:
-        """Return the query; raise QueryError, FilterError, FetchError or ImageError for what is wrong with it."""
+        """Return the query; raise QueryError, FilterError, FetchError, ImageError or LimitError for what is wrong with it."""
+        [read] = self.read_each([question])
+        if isinstance(read, Query):
+            return read
+        raise read
+
+    def read_each(self, questions: Sequence[Question]) -> list[Query | LookalikeError]:
+        """Return each question as a query, or what is wrong with it; pictures of all of them are got side by side."""
+        refs = {ref: None for question in questions for ref in _refs(question)}
+        loaded = dict(zip(refs, self._loader.load(map(ImageRef, refs)), strict=True)) if refs else {}
+        return [self._attempt(question, loaded) for question in questions]
+
+    def _attempt(self, question: Question, loaded: Mapping[str, bytes | Exception]) -> Query | LookalikeError:
+        try:
+            return self._read(question, loaded)
+        except (InputError, LimitError) as error:
+            return error
+
+    def _read(self, question: Question, loaded: Mapping[str, bytes | Exception]) -> Query:
         unknown = question.keys() - Question.__annotations__.keys()
         if unknown:
             known = ", ".join(Question.__annotations__)
             raise QueryError(f"a query has no {sorted(unknown)[0]!r}", hint=f"It can have: {known}.")
         _check_options(question)
-        forms: list[PartForm] = [
-            {kind: value} for kind in ("image", "text", "like") for value in _several(question.get(kind))
-        ]
-        forms += question.get("parts") or ()
         if question.get("mode", "mix") not in ("mix", "any", "all"):
             raise QueryError(f"no mode {question.get('mode')!r}", hint="There are mix, any and all.")
         given = {
@@ -92,13 +106,13 @@ class QuestionReader:
             if name not in ("image", "text", "like", "parts", "where", "facets") and value is not None
         }
         return Query(
-            parts=tuple(self._part(form, number) for number, form in enumerate(forms)),
+            parts=tuple(self._part(form, number, loaded) for number, form in enumerate(_forms(question))),
             where=read_filter(question.get("where"), self._columns),
             facets=tuple(_several(question.get("facets"))),
             **cast(dict[str, Any], given),
         )
 
-    def _part(self, form: PartForm, number: int) -> Part:
+    def _part(self, form: PartForm, number: int, loaded: Mapping[str, bytes | Exception]) -> Part:
         kinds = [kind for kind in _PART_KINDS if kind in form]
         extras = {"weight"} | _EXTRAS.get(kinds[0], set()) if len(kinds) == 1 else set()
         if len(kinds) != 1 or form.keys() - {*kinds, *extras}:
@@ -110,7 +124,7 @@ class QuestionReader:
         weight, value = _weight(form.get("weight", 1.0)), form[kinds[0]]
         match kinds[0]:
             case "image":
-                pixels = self._pixels(value)
+                pixels = self._pixels(value, loaded)
                 if form.get("box") is not None:
                     pixels = crop(pixels, _box(form["box"]))
                 return ImagePart(pixels, weight, name=_image_name(value))
@@ -120,14 +134,14 @@ class QuestionReader:
                 return ProductPart(str(value), weight)
         return VectorPart(str(form.get("space", "")), _vector(value), weight)
 
-    def _pixels(self, image: Image) -> Pixels:
+    def _pixels(self, image: Image, loaded: Mapping[str, bytes | Exception]) -> Pixels:
         if isinstance(image, np.ndarray):
             return from_array(image, self._limits)
         if isinstance(image, bytes):
             return decode(image, self._limits)
         if isinstance(image, PIL.Image.Image):
             return from_array(np.asarray(image.convert("RGB")), self._limits)
-        [data] = self._loader.load([ImageRef(str(image))])
+        data = loaded[str(image)]
         if isinstance(data, Exception):
             raise data
         return decode(data, self._limits)
@@ -181,6 +195,20 @@ def question_of(form: QueryForm, k: int) -> Question:
     if form.max_per_category is not None:
         question["max_per_category"] = form.max_per_category
     return question
+
+
+def _forms(question: Question) -> list[PartForm]:
+    """Return all a question looks for as parts."""
+    forms: list[PartForm] = [
+        {kind: value} for kind in ("image", "text", "like") for value in _several(question.get(kind))
+    ]
+    return [*forms, *(question.get("parts") or ())]
+
+
+def _refs(question: Question) -> list[str]:
+    """Return the pictures of a question that are not here yet."""
+    images = [form.get("image") for form in _forms(question)]
+    return [str(image) for image in images if isinstance(image, str | Path)]
 
 
 def _several(value: Any) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -67,6 +67,10 @@ class Settings(FileSettings):
     allow_private_urls: bool = Field(False, description="Let image URLs lead into private networks.")
     workers: int = Field(2, ge=1, le=64, description="Threads that decode pictures while indexing.")
     cache_bytes: int = Field(64_000_000, ge=0, description="Memory for vectors of recent queries.")
+    index: Literal["auto", "exact"] = Field(
+        "auto",
+        description="`exact` compares every vector; `auto` does so up to 50,000, and looks into cells beyond.",
+    )
 
 
 def settings_file() -> Path:

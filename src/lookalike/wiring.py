@@ -8,12 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.core.errors import InputError, MissingExtra, SourceError
-from lookalike.core.ports import Cache, Catalog, Encoder, ImageLoader, Source, VectorIndex
+from lookalike.core.ports import (
+    Cache,
+    Catalog,
+    Encoder,
+    EventLog,
+    ImageLoader,
+    LexicalIndex,
+    Source,
+    VectorIndex,
+)
 from lookalike.settings import Settings
 
 DEFAULT_ENCODER = "builtin"
 ENCODERS: Mapping[str, str] = {"builtin": "lookalike.adapters.encoder_onnx:builtin"}
-INDEXES: Mapping[str, str] = {"exact": "lookalike.adapters.index_exact:ExactIndex"}
+INDEXES: Mapping[str, str] = {
+    "auto": "lookalike.adapters.index_cells:CellsIndex",
+    "exact": "lookalike.adapters.index_exact:ExactIndex",
+}
+"""`auto` is exact up to some ten thousand vectors, and cells from there on."""
+LEXICAL_INDEXES: Mapping[str, str] = {"postings": "lookalike.adapters.lexical_postings:PostingsIndex"}
 SOURCES: Mapping[str, str] = {
     ".parquet": "lookalike.adapters.source_parquet:ParquetSource",
     ".pq": "lookalike.adapters.source_parquet:ParquetSource",
@@ -51,9 +65,15 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     return encoder
 
 
-def make_index(dim: int, kind: str = "exact") -> VectorIndex:
+def make_index(dim: int, kind: str = "auto") -> VectorIndex:
     """Return an empty index of vectors of this length."""
     index: VectorIndex = _named(INDEXES, "index", kind)(dim)
+    return index
+
+
+def make_words(kind: str = "postings") -> LexicalIndex:
+    """Return an empty index of words."""
+    index: LexicalIndex = _named(LEXICAL_INDEXES, "lexical index", kind)()
     return index
 
 
@@ -61,6 +81,18 @@ def open_catalog(place: str | Path, *, create: bool) -> Catalog:
     """Open the catalogue at a path (SQLite) or a postgresql:// URL."""
     catalog: Catalog = load("lookalike.adapters.catalog_sql:SqlCatalog").open(place, create=create)
     return catalog
+
+
+def open_event_log(place: str | Path) -> EventLog:
+    """Open the log of searches and events beside the catalogue at a path (SQLite) or a postgresql:// URL."""
+    log: EventLog = load("lookalike.adapters.events_sql:SqlEventLog").open(place, create=False)
+    return log
+
+
+def event_log(catalog: Catalog) -> EventLog:
+    """Return the log of searches and events beside an open catalogue; it ends with it."""
+    log: EventLog = load("lookalike.adapters.events_sql:SqlEventLog").beside(catalog)
+    return log
 
 
 def make_cache(settings: Settings) -> Cache:

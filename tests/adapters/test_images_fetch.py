@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 from hostile_server import GOOD, HostileServer
+from hostile_urls import PRIVATE, TRICKS
 
 from lookalike.adapters.images_fetch import FetchLimits, ImageFetcher
 from lookalike.adapters.images_fetch_address import Resolve, connect, is_public
-from lookalike.adapters.images_fetch_http import UrlReader, shown
+from lookalike.adapters.images_fetch_http import _HOSTS_REMEMBERED, UrlReader, _SilentHosts, shown
 from lookalike.core.errors import FetchError, InputError, LimitError, LookalikeError
 from lookalike.core.types import ImageRef
 
@@ -261,6 +262,25 @@ def test_a_dead_host_is_left_alone_after_a_while(server: HostileServer) -> None:
     assert sum("left alone" in str(error) for error in got) > 150
 
 
+def test_ports_nobody_listens_at_do_not_close_a_host_to_others(server: HostileServer) -> None:
+    fetch = fetcher(limits=replace(QUICK, attempts=1))
+    for _ in range(6):
+        (error,) = fetch.load([ImageRef("http://shop.test:1/a.jpg")])
+    assert "left alone" in str(error)
+    assert fetch.load([ImageRef(server.url("good", "shop.test"))]) == [GOOD]
+
+
+def test_only_so_many_silent_hosts_are_remembered() -> None:
+    silent = _SilentHosts()
+    for number in range(_HOSTS_REMEMBERED + 50):
+        for _ in range(5):
+            silent.note((f"h{number}.test", 80), silent=True)
+    silent.check(("h49.test", 80))  # is forgotten
+    for remembered in (50, _HOSTS_REMEMBERED + 49):
+        with pytest.raises(FetchError, match="left alone"):
+            silent.check((f"h{remembered}.test", 80))
+
+
 def test_a_host_that_answers_is_never_left_alone(server: HostileServer) -> None:
     fetch = fetcher(limits=FetchLimits(attempts=1, read_timeout_s=0.02, concurrency=1))
     for _ in range(3):
@@ -310,98 +330,6 @@ def test_a_login_is_sent_to_its_own_host_only(server: HostileServer) -> None:
 
 # --- Private addresses.
 
-PRIVATE = [
-    # this machine, written in every way inet_aton and browsers take
-    *(
-        "127.0.0.1",
-        "127.0.0.2",
-        "127.1",
-        "127.0.1",
-        "127.255.255.254",
-        "2130706433",
-        "0x7f000001",
-        "0x7F.0x0.0x0.0x1",
-    ),
-    *("0177.0.0.1", "0177.0000.0000.0001", "017700000001", "127.0x1", "0x7f.1", "0", "0.0.0.0", "0x0", "00"),
-    *("localhost", "LOCALHOST", "localhost.", "127.0.0.1.", "①②⑦.⓪.⓪.①", "127。0。0。1"),
-    *("[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[0000:0000:0000:0000:0000:0000:0000:0001]", "[::0001]"),
-    # this machine by way of IPv6 that carries IPv4
-    *(
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "[0:0:0:0:0:ffff:7f00:0001]",
-        "[::127.0.0.1]",
-        "[::ffff:0:127.0.0.1]",
-    ),
-    *("[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::1]", "[2002:7f00:1::]", "[2002:7f00:1::1]"),
-    *(
-        "[2001:0:7f00:1::]",
-        "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
-        "[64:ff9b::8.8.8.8]",
-        "[::ffff:8.8.8.8]",
-    ),
-    # private networks
-    *(
-        "10.0.0.1",
-        "10.255.255.255",
-        "172.16.0.1",
-        "172.31.255.255",
-        "192.168.0.1",
-        "192.168.255.255",
-        "3232235777",
-    ),
-    *(
-        "0xc0a80101",
-        "0300.0250.1.1",
-        "[fc00::1]",
-        "[fd00::1]",
-        "[fd12:3456:789a::1]",
-        "[fec0::1]",
-        "[::ffff:10.0.0.1]",
-    ),
-    # link-local, among them the address clouds keep their keys at
-    *(
-        "169.254.169.254",
-        "2852039166",
-        "0xa9fea9fe",
-        "0251.0376.0251.0376",
-        "[fe80::1]",
-        "[fe80::1%25lo]",
-        "169.254.0.1",
-    ),
-    *("[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[::ffff:a9fe:a9fe]"),
-    # carrier networks, documentation, benchmarks, groups, reserved, broadcast
-    *(
-        "100.64.0.1",
-        "100.100.100.200",
-        "100.127.255.255",
-        "192.0.0.1",
-        "192.0.0.170",
-        "192.0.2.1",
-        "198.51.100.1",
-    ),
-    *(
-        "203.0.113.1",
-        "198.18.0.1",
-        "198.19.255.255",
-        "192.88.99.1",
-        "224.0.0.1",
-        "224.0.1.1",
-        "239.255.255.255",
-    ),
-    *(
-        "240.0.0.1",
-        "255.255.255.255",
-        "0.1.2.3",
-        "[ff02::1]",
-        "[ff0e::1]",
-        "[2001:db8::1]",
-        "[3fff::1]",
-        "[100::1]",
-    ),
-    *("[2001:2::1]", "[2001:10::1]", "[5f00::1]", "[4000::1]"),
-]
-
 
 def test_there_are_enough_hostile_forms() -> None:
     assert len(set(PRIVATE)) >= 60
@@ -439,28 +367,6 @@ def system(host: str, port: int) -> list[str]:
     return [
         str(found[4][0]) for found in socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
     ]
-
-
-TRICKS = [
-    "http://127.0.0.1:{port}\\@public.example/good",
-    "http://public.example#@127.0.0.1:{port}/good",
-    "http://public.example\\.127.0.0.1:{port}/good",
-    "http://127.0.0.1:{port}%2f@public.example/good",
-    "http://user@127.0.0.1:{port}@public.example/good",
-    "http:\\\\127.0.0.1:{port}\\good",
-    "http:127.0.0.1:{port}/good",
-    "http:/127.0.0.1:{port}/good",
-    "HTTP://127.0.0.1:{port}/good",
-    "http://127.0.0.1:{port}\t/good",
-    "http://127.0.0.1:{port}\r\nX: y/good",
-    "http://127.0.0.1%00:{port}/good",
-    "http://127.0.0.1:{port}:80/good",
-    "http://[::1%25127.0.0.1]:{port}/good",
-    "http://%31%32%37.0.0.1:{port}/good",
-    "http://[::ffff:127.0.0.1:{port}/good",
-    "http://0:{port}/good",
-    "http:///127.0.0.1:{port}/good",
-]
 
 
 @pytest.mark.parametrize("trick", TRICKS)
@@ -554,6 +460,33 @@ def test_names_that_do_not_exist_are_said_once() -> None:
 
     assert "no host called shop.test" in str(failure("http://shop.test/a.jpg", resolve=unknown))
     assert len(asked) == 1
+
+
+def test_names_of_the_inside_cannot_be_told_from_names_that_do_not_exist() -> None:
+    def inside(host: str, _port: int) -> list[str]:
+        if host == "vault.corp.test":
+            return ["10.0.0.7"]
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    told = []
+    for name in ("vault.corp.test", "nothing.corp.test"):
+        error = failure(f"http://{name}/a.jpg", resolve=inside, allow_private=False)
+        told.append((type(error), error.code, str(error).replace(name, "NAME"), error.hint))
+    assert told[0] == told[1]
+
+
+def test_a_name_server_that_does_not_answer_holds_nobody_up() -> None:
+    looked_up = threading.Event()
+
+    def hanging(_host: str, _port: int) -> list[str]:
+        assert looked_up.wait(60)
+        return ["127.0.0.1"]
+
+    started = time.monotonic()
+    error = failure("http://shop.test/a.jpg", resolve=hanging)
+    took_s = time.monotonic() - started
+    looked_up.set()
+    assert took_s < 30 and "_timeout_s" in str(error)
 
 
 def test_names_that_cannot_be_looked_up_just_now_are_tried_again() -> None:

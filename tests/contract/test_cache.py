@@ -46,7 +46,7 @@ def test_threads_may_use_it_together(cache: Cache) -> None:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    cache = MemoryCache(max_bytes=30)
+    cache = MemoryCache(max_bytes=33)  # keys count too
     for key in "abc":
         cache.set(key, b"x" * 10)
     assert cache.get("a")  # used, so "b" is the oldest now
@@ -58,7 +58,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_a_value_larger_than_the_cache_is_not_kept_and_leaves_no_older_one_behind() -> None:
-    cache = MemoryCache(max_bytes=10)
+    cache = MemoryCache(max_bytes=11)
     cache.set("a", b"x" * 10)
     cache.set("b", b"x" * 11)
     assert cache.get("b") is None and cache.get("a") == b"x" * 10
@@ -79,9 +79,9 @@ def test_it_holds_the_most_recently_used_values_that_fit(
         if writing:
             order.pop(key, None)
             cache.set(key, b"v" * size)
-            if size <= max_bytes:
+            if len(key) + size <= max_bytes:
                 order[key] = b"v" * size
-            while sum(map(len, order.values())) > max_bytes:
+            while sum(len(key) + len(value) for key, value in order.items()) > max_bytes:
                 order.pop(next(iter(order)))
         else:
             assert cache.get(key) == order.get(key)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Semaphore
 from typing import Any
 
 import numpy as np
@@ -117,13 +119,75 @@ def test_a_phrase_is_no_picture_and_another_encoder_no_witness() -> None:
 
 
 @pytest.mark.parametrize(
-    "cache", [ForgetfulCache(), MemoryCache(max_bytes=DIM * 4)], ids=["keeps none", "keeps one"]
+    "cache", [ForgetfulCache(), MemoryCache(max_bytes=DIM * 4 + 40)], ids=["keeps none", "keeps one"]
 )
 def test_a_cache_that_forgets_costs_work_and_nothing_else(cache: Any) -> None:
     texts = ["a", "b", "a", "c"]
     cached = CachedEncoder(CountingEncoder(), cache)
     for _ in range(3):
         np.testing.assert_array_equal(cached.encode_texts(texts), CountingEncoder().encode_texts(texts))
+
+
+def test_the_cache_is_bounded_by_its_keys_as_well() -> None:
+    cache = MemoryCache(max_bytes=100)
+    cache.set("a" * 60, b"1" * 20)
+    cache.set("b" * 10, b"2" * 20)
+    assert cache.get("a" * 60) is None and cache.get("b" * 10) == b"2" * 20
+    cache.set("b" * 10, b"3" * 91)
+    assert cache.get("b" * 10) is None
+
+
+def test_long_phrases_take_no_more_room_than_short_ones() -> None:
+    cache, counted = MemoryCache(max_bytes=200), CountingEncoder()
+    cached = CachedEncoder(counted, cache)
+    texts = ["red " * 500, "red " * 500 + "a", "red " * 500 + "b"]
+    cached.encode_texts(texts)
+    assert len({row.tobytes() for row in cached.encode_texts(texts)}) == 3
+    assert len(counted.calls) == 1
+
+
+class Slow(CountingEncoder):
+    """An encoder that goes on when told to, and fails at a phrase."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began, self.go_on = Semaphore(0), Event()
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        self.began.release()
+        assert self.go_on.wait(60)
+        if "bad" in texts:
+            raise ValueError("bad phrase")
+        return super().encode_texts(texts)
+
+
+def test_callers_that_ask_for_the_same_at_the_same_time_share_the_work() -> None:
+    slow = Slow()
+    cached = CachedEncoder(slow, MemoryCache())
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(cached.encode_texts, ["red", "blue"])
+        assert slow.began.acquire(timeout=60)
+        second = pool.submit(cached.encode_texts, ["green", "red"])
+        third = pool.submit(cached.encode_texts, ["blue", "red"])
+        assert slow.began.acquire(timeout=60)
+        slow.go_on.set()
+        for asked, each in ((["red", "blue"], first), (["green", "red"], second), (["blue", "red"], third)):
+            np.testing.assert_array_equal(each.result(60), CountingEncoder().encode_texts(asked))
+    assert sorted(slow.calls) == [["green"], ["red", "blue"]]
+
+
+def test_one_callers_failure_is_not_that_of_another_who_waited_for_it() -> None:
+    slow = Slow()
+    cached = CachedEncoder(slow, MemoryCache())
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(cached.encode_texts, ["red", "bad"])
+        assert slow.began.acquire(timeout=60)
+        second = pool.submit(cached.encode_texts, ["red"])
+        slow.go_on.set()
+        with pytest.raises(ValueError, match="bad phrase"):
+            first.result(60)
+        np.testing.assert_array_equal(second.result(60), CountingEncoder().encode_texts(["red"]))
+    assert slow.calls == [["red"]]
 
 
 def test_a_failed_batch_leaves_nothing_behind() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,10 @@ from lookalike.adapters.source_list import ListSource
 from lookalike.core.images import ImageLimits
 from lookalike.core.ports import Catalog
 from lookalike.core.rows import Problem, columns_of, read_row, recognise
-from lookalike.core.types import IMAGE, TITLE, Pixels, Product, Vectors
+from lookalike.core.types import IMAGE, TITLE, Embedding, Pixels, Product, Record, Vectors, contents
 from lookalike.engine import ingest as module
-from lookalike.engine.ingest import Ingest, IngestReport
+from lookalike.engine.ingest import ROUNDS, Ingest, IngestReport, fingerprints_of
+from lookalike.engine.work import WORTH_KEEPING_BYTES, signature_of
 
 Rows = list[dict[str, Any]]
 
@@ -264,3 +265,128 @@ def test_ready_products_pass_without_being_read_again(run: Run) -> None:
     assert ingest.run(ListSource([{"id": "P1"}]), reader).changed == 1
     assert run.product("P1").price == 5.0
     assert run.encoded == before
+
+
+class Contested(MemoryCatalog):
+    """A catalogue that somebody else writes, too: just before each of our writes."""
+
+    def __init__(self, meddle: Callable[[Contested], None]) -> None:
+        super().__init__()
+        self._meddle = meddle
+        self.writes = 0
+
+    def write(self, records: Sequence[Record]) -> Sequence[str]:
+        if records:
+            self.writes += 1
+            self._meddle(self)
+        return super().write(records)
+
+    def write_theirs(self, *products: Product) -> None:
+        super().write([Record(product, "theirs") for product in products])
+
+
+def require_whole(run: Run, ids: Iterable[str]) -> None:
+    """Require that all there is of these products is embedded, and that they are marked so."""
+    fingerprints, ids = fingerprints_of(run.encoder), list(ids)
+    embedded, known = run.catalog.embedded(ids, fingerprints), run.catalog.known(ids)
+    for id_, held in embedded.items():
+        product = run.product(id_)
+        wanted = {(space, hash_) for space, hashes in contents(product).items() for hash_ in hashes}
+        assert held == wanted and known[id_].embedded == signature_of(fingerprints), id_
+
+
+def large_picture(shade: int) -> bytes:
+    """Return a picture whose bytes are let go of as soon as it is decoded."""
+    file = io.BytesIO()
+    Image.new("RGB", (90, 90), (shade, 40, 90)).save(file, "BMP")
+    assert len(file.getvalue()) > WORTH_KEEPING_BYTES
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("times", [1, 2, 100])
+def test_what_others_drop_meanwhile_is_embedded_again(run: Run, times: int) -> None:
+    def meddle(catalog: Contested) -> None:
+        if first < catalog.writes <= first + times:
+            ours = (run.product(f"P{i}") for i in range(0, 10, 3))
+            catalog.write_theirs(*(replace(product, description="", price=-1.0) for product in ours))
+
+    first = 10**9
+    run.catalog = catalog = Contested(meddle)
+    rows = [{**row, "image": large_picture(i)} for i, row in enumerate(some_rows(10))]
+    run(rows)
+    assert catalog.writes == 1
+    first = 1
+    changed = [{**row, "price": 99.0} for row in rows]
+    report = run(changed)
+    assert catalog.writes == 1 + min(times + 1, ROUNDS)
+    assert (report.read, report.changed, report.new, report.failed) == (10, 10, 0, 0)
+    assert (report.images, report.problems) == (10, 0)
+    assert [run.product(f"P{i}").price for i in range(10)] == [99.0] * 10
+    assert [run.product(f"P{i}").title for i in range(10)] == [f"thing {i}" for i in range(10)]
+    require_whole(run, (f"P{i}" for i in range(10)))
+    # Only what was dropped is embedded, unless others write again and again.
+    again = (
+        {"image": 0, "title": 0, "description": 4}
+        if times == 1
+        else {"image": 4, "title": 4, "description": 8}
+    )
+    assert report.encoded == again
+    assert run(changed).unchanged == 10
+
+
+def test_what_is_whole_by_itself_is_written_over_whatever_others_wrote(run: Run) -> None:
+    run.catalog = catalog = Contested(lambda catalog: catalog.write_theirs(Product("P1", title="theirs")))
+    report = run(some_rows(3))
+    assert (report.new, catalog.writes) == (3, 1)
+    assert run.product("P1").title == "thing 1"
+    require_whole(run, ["P0", "P1", "P2"])
+
+
+def test_a_picture_that_cannot_be_used_is_reported_once_however_often_it_is_tried(run: Run) -> None:
+    rows = [{**row, "image": None, "images": [row["image"], b"no picture"]} for row in some_rows(2)]
+    rows = [{name: value for name, value in row.items() if name != "image"} for row in rows]
+    run(rows)
+    plain = run.catalog
+    run.catalog = catalog = Contested(lambda catalog: catalog.write_theirs(Product("P0")))
+    for record in complete_records(plain):
+        MemoryCatalog.write(catalog, [record])
+    report = run([{**row, "price": 1.5} for row in rows])
+    assert (report.changed, report.failed_images, len(run.problems)) == (2, 2, 2)
+    assert run.product("P0").price == 1.5
+
+
+def complete_records(catalog: Catalog) -> list[Record]:
+    """Return the products of a catalogue as records with their embeddings."""
+    fingerprints = fingerprints_of(LetterEncoder())
+    records = []
+    for change in catalog.changes(0):
+        assert change.product is not None
+        hashes = contents(change.product)
+        vectors = catalog.embeddings(np.array([change.key]), fingerprints)
+        made = [
+            Embedding(space, fingerprints[space], hash_, vector)
+            for space, each in hashes.items()
+            for hash_, vector in zip(sorted(each), vectors[space][1], strict=True)
+        ]
+        records.append(Record(change.product, "seen", "", tuple(made)))
+    return records
+
+
+def test_a_product_that_left_the_source_before_it_could_be_tried_again_is_reported(run: Run) -> None:
+    def meddle(catalog: Contested) -> None:
+        if catalog.writes == 2:
+            catalog.write_theirs(Product("P1", title="theirs"))
+            rows.pop(1)
+
+    run.catalog = Contested(meddle)
+    rows = some_rows(3)
+    run(rows)
+    rows = [{**row, "price": 5.0} for row in rows]
+    columns = recognise(columns_of(rows), rows)
+    run.problems = []
+    ingest = Ingest(run.catalog, run.encoder, ImageFetcher(run.base), run.problems.append, ImageLimits())
+    report = ingest.run(ListSource(rows), partial(read_row, columns=columns))
+    assert (report.read, report.changed, report.failed) == (3, 2, 1)
+    [problem] = run.problems
+    assert problem.id == "P1" and problem.fatal and "others" in problem.reason and problem.hint
+    assert run.product("P1").title == "theirs"

@@ -40,17 +40,25 @@ class MemoryCatalog:
         self._thumbnails: dict[str, bytes] = {}
         self._artifacts: dict[str, bytes] = {}
 
-    def write(self, records: Sequence[Record]) -> int:
-        """Insert or replace products, all or none; return the new head of the change sequence.
+    def write(self, records: Sequence[Record]) -> Sequence[str]:
+        """Insert or replace products, all or none, but for those that moved on since they were read: return their ids.
 
         Raises RowError or VectorError, before anything is written, for what could not be stored.
         """
         products = [stored(record.product) for record in records]
         vectors = [checked(record.embeddings) for record in records]
+        moved = []
         with self._lock:
             for record, product, made in zip(records, products, vectors, strict=True):
-                self._put(record, product, made)
-            return self._head
+                if record.read_seq in (None, self._seq(product.id)):
+                    self._put(record, product, made)
+                else:
+                    moved.append(product.id)
+        return moved
+
+    def _seq(self, id_: str) -> int:
+        """Return the sequence number at which a product last changed, 0 for one that is not there."""
+        return next((shelf.seq for _, shelf in self._live([id_])), 0)
 
     def _put(self, record: Record, product: Product, made: dict[tuple[str, str, str], Vectors]) -> None:
         """Write one product."""
@@ -89,7 +97,7 @@ class MemoryCatalog:
         """Return what is held of these ids (deleted ones are not known)."""
         with self._lock:
             return {
-                id_: Known(shelf.key, shelf.source_hash, shelf.embedded, shelf.product.images)
+                id_: Known(shelf.key, shelf.source_hash, shelf.embedded, shelf.product.images, shelf.seq)
                 for id_, shelf in self._live(ids)
                 if shelf.product
             }

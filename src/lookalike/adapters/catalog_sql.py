@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from lookalike.adapters import catalog_sql_write as writing
-from lookalike.adapters.catalog_sql_engine import open_engine, shown
-from lookalike.adapters.catalog_sql_errors import translated
+from lookalike.adapters.catalog_sql_database import Database
 from lookalike.adapters.catalog_sql_rows import (
     CHANGE_COLUMNS,
     PRODUCT_COLUMNS,
@@ -25,11 +22,9 @@ from lookalike.adapters.catalog_sql_schema import (
     artifacts,
     counter,
     embeddings,
-    prepare,
     products,
     readers,
     thumbnails,
-    transaction,
     upsert,
 )
 from lookalike.adapters.catalog_sql_write import chunks
@@ -41,7 +36,7 @@ LIVE = sa.not_(products.c.deleted)
 WITH_IDS = products.c.id.in_(sa.bindparam("ids", expanding=True))
 
 KNOWN = sa.select(
-    products.c.id, products.c.key, products.c.source_hash, products.c.embedded, products.c.images
+    *(products.c[name] for name in ("id", "key", "source_hash", "embedded", "images", "seq"))
 ).where(WITH_IDS, LIVE)
 EMBEDDED = sa.select(
     embeddings.c.key, embeddings.c.space, embeddings.c.content_hash, embeddings.c.fingerprint
@@ -77,13 +72,13 @@ class SqlCatalog:
     A thumbnail stays when no product refers to it any more; it costs two kilobytes and may be wanted again.
     """
 
-    def __init__(self, engine: sa.Engine, place: str) -> None:
-        self._engine = engine
-        self._dialect = engine.dialect.name
-        self._place = place
-        self._turn = (
-            Lock()
-        )  # our own threads take turns, rather than each knocking at the database until it opens
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._engine = database.engine
+        self._dialect = database.engine.dialect.name
+        self._place = database.place
+        self._reading = database.reading
+        self._writing = database.writing
 
     @classmethod
     def open(
@@ -94,27 +89,7 @@ class SqlCatalog:
         Where there is none one is made, or with `create` False a CatalogError raised. `busy_timeout_s` is how long SQLite
         waits for another process that writes. Raises MissingExtra for a postgresql:// URL without psycopg.
         """
-        engine = open_engine(url_or_path, create=create, busy_timeout_s=busy_timeout_s)
-        place = shown(engine.url)
-        try:
-            with translated(place):
-                prepare(engine, place, create=create)
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(engine, place)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        """Lend a connection; each statement on it sees the newest committed state."""
-        with translated(self._place), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        """Lend a connection inside a transaction, committed if the block ends well."""
-        with self._turn, translated(self._place), transaction(self._engine) as connection:
-            yield connection
+        return cls(Database.open(url_or_path, create=create, busy_timeout_s=busy_timeout_s))
 
     def _rows(self, statement: sa.Executable, name: str, values: Sequence[Any]) -> list[sa.Row[Any]]:
         """Run a statement with the IN list called `name`, in as many pieces as that takes."""
@@ -128,13 +103,13 @@ class SqlCatalog:
         with self._reading() as connection:
             return connection.execute(statement, parameters).scalar()
 
-    def write(self, records: Sequence[Record]) -> int:
-        """Insert or replace products, all or none; return the new head of the change sequence.
+    def write(self, records: Sequence[Record]) -> Sequence[str]:
+        """Insert or replace products, all or none, but for those that moved on since they were read: return their ids.
 
         Raises RowError or VectorError, before anything is written, for what cannot be stored.
         """
         if not records:
-            return self.sequence()
+            return []
         prepared = [writing.prepare_record(record) for record in records]
         with self._writing() as connection:
             return writing.write_records(connection, prepared)
@@ -150,7 +125,7 @@ class SqlCatalog:
     def known(self, ids: Sequence[str]) -> Mapping[str, Known]:
         """Return what is held of these ids (deleted ones are not known)."""
         return {
-            row.id: Known(row.key, row.source_hash, row.embedded, to_images(row.images))
+            row.id: Known(row.key, row.source_hash, row.embedded, to_images(row.images), row.seq)
             for row in self._rows(KNOWN, "ids", askable(ids))
         }
 
@@ -252,7 +227,7 @@ class SqlCatalog:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._engine.dispose()
+        self.database.close()
 
 
 def askable(ids: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lookalike.adapters.catalog_sql_engine import missing
 from lookalike.core.errors import CatalogError
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema version there ever was, oldest first; the last is what the tables below say."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 0x6C6F6F6B
@@ -95,6 +95,43 @@ counter = sa.Table(
 )
 """One row: the head of the change sequence and the number of products. Each write locks it until it commits, so sequence
 numbers become visible in order."""
+
+searches = sa.Table(
+    "searches",
+    metadata,
+    sa.Column("query_id", sa.Text, primary_key=True),
+    sa.Column("timestamp_us", sa.BigInteger, nullable=False),  # microseconds since 1970 UTC
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("client_id", sa.Text),
+    sa.Column("user_query", sa.Text, nullable=False),
+    sa.Column("phrase", sa.Text, nullable=False),  # what it is counted by
+    sa.Column("filter", sa.Text),
+    sa.Column("query_response_hit_ids", sa.JSON, nullable=False),
+    sa.Column("query_attributes", sa.JSON, nullable=False),
+    sa.Column("hits", sa.Integer, nullable=False),
+    sa.Column("took_ms", sa.Double, nullable=False),
+    sa.Column("diversity", sa.Double),
+    sa.Column("continued", sa.Boolean, nullable=False),
+    sa.Index("searches_timestamp", "timestamp_us"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column(
+        "number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    sa.Column("timestamp_us", sa.BigInteger, nullable=False),
+    sa.Column("action_name", sa.Text, nullable=False),
+    sa.Column("query_id", sa.Text),
+    sa.Column("client_id", sa.Text),
+    sa.Column("session_id", sa.Text),
+    sa.Column("object_id", sa.Text),
+    sa.Column("ordinal", sa.Integer),
+    sa.Index("events_timestamp", "timestamp_us"),
+    sa.Index("events_query", "query_id"),
+)
+"""No foreign key to searches: an event may come before its search is written, or after it was forgotten."""
 
 version = sa.table("lookalike_version", sa.column("version_num"))
 """Written by Alembic; not called alembic_version, which the shop's own tables may have taken."""

@@ -29,7 +29,7 @@ T = TypeVar("T")
 MAX_PARAMETERS = 500
 """Most values in one IN list: older SQLite takes 999 parameters in all."""
 
-HELD = sa.select(products.c.id, products.c.key, products.c.content_seq, products.c.deleted).where(
+HELD = sa.select(*(products.c[name] for name in ("id", "key", "seq", "content_seq", "deleted"))).where(
     products.c.id.in_(sa.bindparam("ids", expanding=True))
 )
 HELD_CONTENTS = (
@@ -55,12 +55,14 @@ class Prepared(NamedTuple):
     contents: frozenset[tuple[str, str]]
     embeddings: tuple[dict[str, Any], ...]
     thumbnails: tuple[Thumbnail, ...]
+    read_seq: int | None
 
 
 class Held(NamedTuple):
     """What the catalogue has under an id already."""
 
     key: int
+    seq: int
     content_seq: int
     deleted: bool
 
@@ -86,7 +88,7 @@ def prepare_record(record: Record) -> Prepared:
         (space, hash_) for space, hashes in contents(record.product).items() for hash_ in hashes
     )
     given = (made for made in record.embeddings if (made.space, made.content_hash) in wanted)
-    return Prepared(row, wanted, tuple(embedding_row(made) for made in given), record.thumbnails)
+    return Prepared(row, wanted, tuple(map(embedding_row, given)), record.thumbnails, record.read_seq)
 
 
 def embedding_row(embedding: Embedding) -> dict[str, Any]:
@@ -116,13 +118,12 @@ def store_counter(connection: sa.Connection, now: Counter) -> None:
     connection.execute(sa.update(counter).values(head=now.head, products=now.products))
 
 
-def write_records(connection: sa.Connection, records: Iterable[Prepared]) -> int:
-    """Insert or replace products in the order given; return the new head of the change sequence."""
+def write_records(connection: sa.Connection, records: Iterable[Prepared]) -> list[str]:
+    """Insert or replace products in the order given; return the ids of those that moved on since they were read."""
     now = lock_counter(connection)
-    for run in distinct_runs(records):
-        write_run(connection, now, run)
+    moved = [id_ for run in distinct_runs(records) for id_ in write_run(connection, now, run)]
     store_counter(connection, now)
-    return now.head
+    return moved
 
 
 def distinct_runs(records: Iterable[Prepared]) -> Iterator[list[Prepared]]:
@@ -136,9 +137,11 @@ def distinct_runs(records: Iterable[Prepared]) -> Iterator[list[Prepared]]:
     yield list(run.values())
 
 
-def write_run(connection: sa.Connection, now: Counter, run: list[Prepared]) -> None:
-    """Write products of which no two have the same id."""
+def write_run(connection: sa.Connection, now: Counter, run: list[Prepared]) -> list[str]:
+    """Write products of which no two have the same id, but for those that moved on: return their ids."""
     held = read_held(connection, [record.row["id"] for record in run])
+    moved = [record.row["id"] for record in run if has_moved(record, held)]
+    run = [record for record in run if not has_moved(record, held)]
     number(connection, now, run, held)
     stale = stale_contents(connection, [r for r in run if r.row["id"] in held])
     touched = {row["of"] for row in stale}
@@ -157,12 +160,19 @@ def write_run(connection: sa.Connection, now: Counter, run: list[Prepared]) -> N
     ):
         if rows:
             connection.execute(statement, rows)
+    return moved
+
+
+def has_moved(record: Prepared, held: dict[str, Held]) -> bool:
+    """Say whether a record was made from a product that has changed, come or gone since. Under the lock this stays so."""
+    old = held.get(record.row["id"])
+    return record.read_seq not in (None, old.seq if old and not old.deleted else 0)
 
 
 def read_held(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Held]:
     """Read what there is under these ids, deleted products included."""
     rows = (row for some in chunks(ids) for row in connection.execute(HELD, {"ids": some}).all())
-    return {id_: Held(key, content_seq, deleted) for id_, key, content_seq, deleted in rows}
+    return {row.id: Held(row.key, row.seq, row.content_seq, row.deleted) for row in rows}
 
 
 def number(connection: sa.Connection, now: Counter, run: list[Prepared], held: dict[str, Held]) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from threading import BoundedSemaphore, Thread
 from typing import Final
 
 from lookalike.core.errors import FetchError
@@ -24,12 +26,15 @@ _NAME_COMES_TO_NOTHING: Final = frozenset(
     (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 )
 
+_LOOK_UPS: Final = BoundedSemaphore(64)
+"""Names looked up at a time: one that hangs goes on when nobody waits for it any more."""
 _GLOBAL_IPV6: Final = ip_network("2000::/3")
 _REFUSED: Final = tuple(
     # Named because `is_global` differs between Python versions and does not look where tunnels lead.
     ip_network(network)
     for network in (
         "192.0.0.0/24",  # protocol assignments
+        "168.63.129.16/32",  # the host agent of Azure: public as a number, answered inside by the machine beneath
         "192.88.99.0/24",  # 6to4 relays
         "2001::/23",  # protocol assignments, Teredo among them
         "2001:db8::/32",  # documentation
@@ -68,13 +73,17 @@ def connect(
 ) -> socket.socket:
     """Connect to the first address of `host` that answers; `wait_s` says anew for each how long it may take.
 
-    Raises FetchError if one of them is not permitted or the name does not exist, else OSError.
+    Raises FetchError if one of them is not permitted or the name does not exist, else OSError. Where not all addresses are
+    permitted, both read the same: who may ask for any URL must not learn which names there are inside.
     """
-    addresses = _addresses(host, port, resolve)
-    if not all(map(permit, addresses)):
+    addresses = _addresses(host, port, resolve, wait_s)
+    if not addresses and permit is is_any:
+        raise FetchError(f"There is no host called {host[:100]}.", hint="Check the URL.")
+    if not addresses or not all(map(permit, addresses)):
         raise FetchError(
-            f"{host} is not a public address.",
-            hint="Only public addresses are asked for pictures; if this server is yours, allow private addresses.",
+            f"{host[:100]} is not a public address.",
+            hint="Check the URL: only hosts that exist, with public addresses, are asked for pictures. "
+            "If this server is yours, allow private addresses.",
         )
     failure: OSError = OSError(f"{host} has no address")
     for address in addresses:
@@ -88,13 +97,31 @@ def connect(
     raise failure
 
 
-def _addresses(host: str, port: int, resolve: Resolve) -> Sequence[str]:
-    """Look a name up, with brackets off an IPv6 address."""
+def _addresses(host: str, port: int, resolve: Resolve, wait_s: Callable[[], float]) -> Sequence[str]:
+    """Look a name up, with brackets off an IPv6 address; () if it comes to nothing."""
     try:
-        return resolve(host.strip("[]"), port)
+        return _in_time(resolve, host.strip("[]"), port, wait_s)
     except UnicodeError:
         raise FetchError(f"{host[:100]} is not a host name.", hint="Check the URL.") from None
     except socket.gaierror as error:
         if error.errno in _NAME_COMES_TO_NOTHING:
-            raise FetchError(f"There is no host called {host[:100]}.", hint="Check the URL.") from None
+            return ()
         raise
+
+
+def _in_time(resolve: Resolve, host: str, port: int, wait_s: Callable[[], float]) -> Sequence[str]:
+    """Look a name up in a thread of its own, as nothing else cuts that short; raises TimeoutError."""
+    if not _LOOK_UPS.acquire(timeout=wait_s()):
+        raise TimeoutError("too many names are being looked up")
+    found: Future[Sequence[str]] = Future()
+
+    def look() -> None:
+        try:
+            found.set_result(resolve(host, port))
+        except BaseException as error:
+            found.set_exception(error)
+        finally:
+            _LOOK_UPS.release()
+
+    Thread(target=look, name="look-up", daemon=True).start()
+    return found.result(wait_s())

@@ -2,8 +2,7 @@
 
 Every wait, each single `recv` included, ends at the deadline of the picture, so a server that sends a byte a second
 gains nothing. Bytes are counted as they arrive and again as they are decompressed. Proxies set in the environment are
-not used: through a proxy nobody can tell which address is reached. Looking a name up is the one wait that cannot be
-cut short; the system limits it.
+not used: through a proxy nobody can tell which address is reached.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import random
 import socket
 import ssl
+import threading
 import time
 import zlib
 from dataclasses import dataclass, field
@@ -40,6 +40,10 @@ _HINTS: Final = {
 _BLOCK_BYTES: Final = 65_536
 _SILENT_AFTER, _SILENT_FOR_S = 5, 30.0
 """After so many pictures in a row got no answer from a host, it is left alone for so long."""
+_HOSTS_REMEMBERED: Final = 1000
+_PORTS: Final = {"http": 80, "https": 443}
+Place = tuple[str, int]
+"""A host, and a port of it: who asks it at ports where nobody listens must not close it to others."""
 
 
 class _Trouble(Exception):  # noqa: N818 - it is caught right here and tried again
@@ -55,23 +59,27 @@ class _Trouble(Exception):  # noqa: N818 - it is caught right here and tried aga
 class _SilentHosts:
     """Which hosts gave no answer lately, so that one dead host does not cost its timeout for each of its pictures."""
 
-    _in_a_row: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _in_a_row: dict[Place, tuple[int, float]] = field(default_factory=dict)
+    """How often, and when last; who was silent last comes last."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def check(self, host: str) -> None:
+    def check(self, place: Place) -> None:
         """Raise FetchError for a host that is being left alone."""
-        count, last = self._in_a_row.get(host, (0, 0.0))
+        count, last = self._in_a_row.get(place, (0, 0.0))
         if count >= _SILENT_AFTER and time.monotonic() - last < _SILENT_FOR_S:
             raise FetchError(
-                f"{host} gave no answer {count} times in a row and is left alone for {_SILENT_FOR_S:.0f} s.",
+                f"{place[0]} gave no answer {count} times in a row and is left alone for {_SILENT_FOR_S:.0f} s.",
                 hint="Run again when the server is back; what was got is kept.",
             )
 
-    def note(self, host: str, silent: bool) -> None:
-        """Remember how the last picture went; races between threads cost a count at most."""
-        if silent:
-            self._in_a_row[host] = (self._in_a_row.get(host, (0, 0.0))[0] + 1, time.monotonic())
-        else:
-            self._in_a_row.pop(host, None)
+    def note(self, place: Place, silent: bool) -> None:
+        """Remember how the last picture went."""
+        with self._lock:
+            count, _ = self._in_a_row.pop(place, (0, 0.0))
+            if silent:
+                self._in_a_row[place] = (count + 1, time.monotonic())
+            if len(self._in_a_row) > _HOSTS_REMEMBERED:
+                del self._in_a_row[next(iter(self._in_a_row))]
 
 
 class UrlReader:
@@ -87,8 +95,8 @@ class UrlReader:
 
     def read(self, url: str) -> bytes:
         """Return what a URL serves. Raises FetchError or LimitError, with nothing secret of the URL in the message."""
-        host = host_of(url)
-        self._silent.check(host)
+        place = _place_of(url)
+        self._silent.check(place)
         clock.due = time.monotonic() + self._limits.total_timeout_s
         clock.read_timeout_s = self._limits.read_timeout_s
         silent = False
@@ -98,7 +106,7 @@ class UrlReader:
             silent = trouble.silent
             raise FetchError(f"{shown(url)}: {trouble}.", hint="Try again later.") from None
         finally:
-            self._silent.note(host, silent)
+            self._silent.note(place, silent)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -238,6 +246,15 @@ def host_of(url: str) -> str:
         return parse_url(url).host or ""
     except LocationParseError:
         return ""
+
+
+def _place_of(url: str) -> Place:
+    """Return the host and port a URL names."""
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        return "", 0
+    return parts.host or "", parts.port or _PORTS.get(parts.scheme or "", 0)
 
 
 def shown(url: str) -> str:

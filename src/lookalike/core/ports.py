@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from lookalike.core.click_grades import Shown
+from lookalike.core.clicks import Counts, Event, LoggedSearch
 from lookalike.core.types import (
     Allowed,
     Candidates,
@@ -19,6 +22,7 @@ from lookalike.core.types import (
     Similarities,
     Vectors,
 )
+from lookalike.core.words import Document
 
 
 class Encoder(Protocol):
@@ -97,12 +101,50 @@ class VectorIndex(Protocol):
         ...
 
 
+class LexicalIndex(Protocol):
+    """Finds products by the words of a phrase, as they are written. `core.lexical` says what a score is: 0 to 1, exact.
+
+    Any text is a phrase: there is no query language. Searches, upserts and deletes may run at the same time; a search sees
+    the state before or after a change, never between.
+    """
+
+    def __len__(self) -> int:
+        """Count the products that have words."""
+        ...
+
+    def upsert(self, keys: Keys, documents: Sequence[Document]) -> None:
+        """Set what the products named in `keys` [n] can be found by; without words a product is not held."""
+        ...
+
+    def delete(self, keys: Keys) -> None:
+        """Forget these products; unknown keys are fine."""
+        ...
+
+    def search(self, text: str, pool: int, allowed: Allowed | None = None) -> Candidates:
+        """Return the `pool` products of highest score above 0, among `allowed` if given, as candidates of one query.
+
+        Equal ones come by smaller key. What is not among fewer than `pool` scores nothing; of what is not among `pool`, none
+        scores more than the last of them.
+        """
+        ...
+
+    def scores(self, text: str, keys: Keys) -> Similarities:
+        """Return the score of each product, float32 [n], NaN where nothing of the phrase is found."""
+        ...
+
+    def names(self, text: str) -> bool:
+        """Say whether the whole phrase is the code of a product (`words.Document.codes`), which then scores 1."""
+        ...
+
+
 class Catalog(Protocol):
     """The only truth: products, embeddings, thumbnails, artifacts and the change sequence. Safe to use from threads."""
 
-    def write(self, records: Sequence[Record]) -> int:
-        """Insert or replace products, all or none; return the new head of the change sequence.
+    def write(self, records: Sequence[Record]) -> Sequence[str]:
+        """Insert or replace products, all or none, but for those that moved on since they were read: return their ids.
 
+        That is, a record whose `read_seq` is no longer that of its product is left unwritten; whether it is, and the write,
+        are one step, whoever else writes.
         Embeddings are added; those of contents the product no longer has (see `types.contents`) are dropped, others kept.
         `content_seq` moves only for products whose set of embeddings changed.
         """
@@ -253,4 +295,36 @@ class ImageLoader(Protocol):
 
     def close(self) -> None:
         """Close connections that were kept for more."""
+        ...
+
+
+class EventLog(Protocol):
+    """What was searched for and what people did with the results, beside the catalogue. Safe to use from threads."""
+
+    def write_searches(self, searches: Sequence[LoggedSearch]) -> None:
+        """Keep searches, all or none; one whose query id is held already stays as it is."""
+        ...
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Keep events, all or none; once this returns they survive the end of the process. Their searches may be unknown."""
+        ...
+
+    def counts(self, since: datetime, until: datetime, top: int) -> Counts:
+        """Count the period from `since` to just before `until` as `core.clicks.count` does."""
+        ...
+
+    def shown(self, since: datetime, until: datetime, min_clicks: int) -> Sequence[Shown]:
+        """Return what was shown for phrases of text searches in the period, by phrase, filter, product and position.
+
+        Only phrases that had, under that filter, at least `min_clicks` clicks at known positions; a product counts at one
+        position once per search. Searches whose filter was too long to be kept are left out.
+        """
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Delete the searches and events from before a time; return how many there were."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
         ...

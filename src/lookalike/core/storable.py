@@ -18,6 +18,11 @@ def storable(text: str) -> bool:
     return _UNSTORABLE.search(text) is None
 
 
+def mended(text: str) -> str:
+    """Return a text with everything replaced that not every database can hold."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
 def require_storable(product: Product) -> None:
     """Raise RowError for text, numbers or dates that no database, or not every one, can keep and filter by."""
     texts = [product.id, product.title, product.description, *product.categories, *product.attributes]

@@ -17,7 +17,7 @@ Vectors = NDArray[np.float32]
 Keys = NDArray[np.int64]
 """Product keys: int64 [n]. A key is a small whole number the catalogue gives a product id once, for ever."""
 Similarities = NDArray[np.float32]
-"""Inner products in [-1, 1], higher is closer; NaN where a product has no vector in the space."""
+"""Inner products in [-1, 1], higher is closer; NaN where a product has no vector in the space, or none of the words."""
 Mask = NDArray[np.bool_]
 """bool [n], indexed by product key."""
 
@@ -25,8 +25,10 @@ Value = bool | int | float | str | datetime | tuple[str, ...]
 """What an attribute can hold. Dates are timezone-aware UTC; lists are tuples of strings."""
 
 IMAGE, TITLE, DESCRIPTION, ATTRIBUTES = "image", "title", "description", "attributes"
-SPACES = (IMAGE, TITLE, DESCRIPTION, ATTRIBUTES)
-"""The spaces a product has vectors in. The first three are embedded; attributes are derived from columns."""
+WORDS = "words"
+SPACES = (IMAGE, TITLE, DESCRIPTION, ATTRIBUTES, WORDS)
+"""The spaces a product is compared in. The first three are embedded; attributes are derived from columns; words are its texts
+as they are written, compared without vectors."""
 
 
 def content_hash(data: bytes | str) -> str:
@@ -110,6 +112,8 @@ class Record:
 
     `source_hash` stands for everything the source said of it; "" makes the next run look at the product again.
     `embedded` is the signature of the encoders its embeddings are complete for; "" while any is missing.
+    `read_seq` says what it was made from: the product as it was at that sequence number, 0 for one that was not there. It is
+    left unwritten if that is no longer so. None writes it over whatever there is.
     """
 
     product: Product
@@ -117,16 +121,21 @@ class Record:
     embedded: str = ""
     embeddings: tuple[Embedding, ...] = ()
     thumbnails: tuple[Thumbnail, ...] = ()
+    read_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the catalogue already holds of a product, enough to decide what is left to do."""
+    """What the catalogue already holds of a product, enough to decide what is left to do.
+
+    `seq` is the sequence number at which it last changed: `Record.read_seq` of what is made from it.
+    """
 
     key: int
     source_hash: str
     embedded: str
     images: tuple[ImageRef, ...]
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)

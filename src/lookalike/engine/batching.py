@@ -65,6 +65,7 @@ class BatchingEncoder:
         self.fingerprint = encoder.fingerprint
         self.dim = encoder.dim
         self.aligned = encoder.aligned
+        self._timeout_s = limits.timeout_s
         self._images = _Lane("images", encoder.encode_images, limits.images, limits, on_batch)
         self._texts = _Lane("texts", encoder.encode_texts, limits.texts, limits, on_batch)
 
@@ -80,12 +81,13 @@ class BatchingEncoder:
         """Count the pictures and phrases that wait now, those being encoded not included."""
         return {"images": self._images.waiting, "texts": self._texts.waiting}
 
-    def close(self) -> None:
-        """Take no more, finish what waits, and end the threads; a call that hangs is left behind after `timeout_s`."""
+    def close(self, wait_s: float | None = None) -> None:
+        """Take no more, finish what waits, and end the threads; what hangs is left behind after `wait_s` (`timeout_s`)."""
+        until = time.monotonic() + (self._timeout_s if wait_s is None else wait_s)
         for lane in (self._images, self._texts):
             lane.close()
         for lane in (self._images, self._texts):
-            lane.join()
+            lane.join(max(until - time.monotonic(), 0.0))
 
     def _in_turns(self, lane: _Lane, inputs: Sequence[Any]) -> Vectors:
         size = lane.max_batch
@@ -148,10 +150,10 @@ class _Lane:
             self._closed = True
             self._changed.notify()
 
-    def join(self) -> None:
-        """Wait for the thread to end, at most as long as any caller would wait for it."""
+    def join(self, wait_s: float) -> None:
+        """Wait so long for the thread to end."""
         if self._thread is not None:
-            self._thread.join(self._limits.timeout_s)
+            self._thread.join(wait_s)
 
     # --- on the callers' threads --------------------------------------------------------------------------------------
 

@@ -7,17 +7,22 @@ source.
 What is left to do for a row is decided by what the catalogue holds: nothing when the row's hash and the encoders are those
 of last time; no encoding when only fields such as the price changed. A run that was killed is resumed by running it again:
 chunks are written whole or not at all.
+
+Others may write the same products meanwhile, also from other processes. A product that counted on embeddings which are gone
+by the time it is written is left out by the catalogue, and its row is read and worked on again; the last time, nothing the
+catalogue holds is counted on, so that it is written whatever others do.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from time import perf_counter
+from typing import NamedTuple
 
 from lookalike.core.errors import FetchError, LookalikeError
 from lookalike.core.images import ImageLimits, decode, thumbnail
@@ -36,17 +41,18 @@ from lookalike.core.types import (
     content_hash,
 )
 from lookalike.engine.ahead import ahead
-from lookalike.engine.garbage import frozen_heap
 from lookalike.engine.seen import SeenIds
-from lookalike.engine.work import Work, parts, signature_of
+from lookalike.engine.work import Work, parts, signature_of, to_decode, to_get
 
 CHUNK_ROWS = 256
 CHUNK_IMAGES = 64
-"""Decoded pictures of a chunk are in memory together: 50 MB at 512 x 512 pixels."""
+"""So many pictures are got at a time, and their bytes are in memory together; then those decoded, 50 MB at 512 x 512 pixels."""
 CHUNKS_AHEAD = 2
 PRUNED_AT_ONCE = 2000
 RECORDS_A_WRITE = 256
 """Each write is a transaction, and searches see whole writes."""
+ROUNDS = 3
+"""How often a source is read, at most: once, and again for products that others changed meanwhile."""
 
 ReadRow = Callable[[Row], tuple[Product | None, list[Problem]]]
 """Reads one row into a product, with everything about it that could not be kept."""
@@ -75,6 +81,14 @@ class IngestReport:
     took_s: float = 0.0
 
 
+class Moved(NamedTuple):
+    """A product left unwritten as others had changed it: its usable pictures, and whether others of it were reported."""
+
+    id: str
+    images: int
+    is_reported: bool
+
+
 _COUNTED = ("read", "new", "changed", "unchanged", "failed", "images", "failed_images", "problems")
 
 
@@ -100,39 +114,75 @@ class Ingest:
         self._signature = signature_of(self._fingerprints)
         self._count: Counter[str] = Counter()
         self._seen = SeenIds()
+        self._again: dict[str, bool] | None = None
+        """The ids to read again, and whether pictures of them were reported already; None while the source is read first."""
+        self._counts_on_held = True
 
     def run(
         self, source: Source, read_row: ReadRow, progress: Callable[[int], None] = lambda rows: None
     ) -> IngestReport:
         """Bring in the whole source; `progress` is called with the number of rows dealt with so far."""
         started = perf_counter()
-        done = 0
         with (
-            frozen_heap(),
             ThreadPoolExecutor(self._workers, "decode") as pool,
             ThreadPoolExecutor(1, "write") as writer,
-            # Closed first when something fails: otherwise the thread ahead would go on fetching for nobody.
-            closing(ahead(self._prepared(source, read_row, pool), CHUNKS_AHEAD)) as prepared,
         ):
-            writing: Future[int] | None = None
-            records: list[Record] = []
-            for works in prepared:
-                records += self._encoded(works)
-                if len(records) >= RECORDS_A_WRITE:
-                    writing = self._write(writer, records, writing)
-                    records = []
-                done += len(works)
-                progress(done + self._count["failed"])
-            self._write(writer, records, writing).result()
+            moved = self._round(self._prepared(source, read_row, pool), writer, progress)
+            for turn in range(2, ROUNDS + 1):
+                if moved:
+                    self._again = self._taken_back(moved)
+                    self._counts_on_held = turn < ROUNDS
+                    moved = self._round(self._prepared(source, read_row, pool), writer)
+                    self._report_gone(self._again)
         encoded = {space: self._count[space] for space in self._fingerprints}
         counts = {name: self._count[name] for name in _COUNTED}
         return IngestReport(**counts, encoded=encoded, took_s=perf_counter() - started)
 
-    def _write(self, writer: Executor, records: list[Record], last: Future[int] | None) -> Future[int]:
-        """Hand records over once the last ones are written: at most one write waits, and its error is raised here."""
-        if last is not None:
-            last.result()
-        return writer.submit(self._catalog.write, records)
+    def _round(
+        self,
+        prepared: Iterator[list[Work]],
+        writer: Executor,
+        progress: Callable[[int], None] = lambda rows: None,
+    ) -> list[Moved]:
+        """Encode and write what was prepared; return what was left unwritten."""
+        writing: Future[list[Moved]] | None = None
+        records: list[Record] = []
+        moved: list[Moved] = []
+        done = 0
+        # Closed first when something fails: otherwise the thread ahead would go on fetching for nobody.
+        with closing(ahead(prepared, CHUNKS_AHEAD)) as ready:
+            for works in ready:
+                records += self._encoded(works)
+                if len(records) >= RECORDS_A_WRITE:
+                    # At most one write waits, and its error is raised here.
+                    moved += writing.result() if writing else []
+                    writing = writer.submit(self._write, records)
+                    records = []
+                done += len(works)
+                progress(done + self._count["failed"])
+            moved += writing.result() if writing else []
+            return moved + self._write(records)
+
+    def _write(self, records: list[Record]) -> list[Moved]:
+        """Write records; return what is left to know of those that were left unwritten."""
+        moved = frozenset(self._catalog.write(records))
+        return [
+            Moved(record.product.id, usable_images(record.product), not record.embedded)
+            for record in records
+            if record.product.id in moved
+        ]
+
+    def _taken_back(self, moved: Sequence[Moved]) -> dict[str, bool]:
+        """Uncount what was left unwritten; return which rows to read again."""
+        self._count["changed"] -= len(moved)  # what is new counts on nothing, so it is always written
+        self._count["images"] -= sum(each.images for each in moved)
+        return {each.id: each.is_reported for each in moved}
+
+    def _report_gone(self, ids: Collection[str]) -> None:
+        """Report products that others changed meanwhile and that the source, read again, no longer has."""
+        for id_ in ids:
+            reason = "others changed it meanwhile, and it is no longer in the source"
+            self._report(Problem(0, "", id_, "", reason, "Run once more.", fatal=True))
 
     def prune(self) -> int:
         """Delete the products of the catalogue that this run did not meet; return how many there were."""
@@ -149,18 +199,25 @@ class Ingest:
 
     def _prepared(self, source: Source, read_row: ReadRow, pool: ThreadPoolExecutor) -> Iterator[list[Work]]:
         rows = source.rows()
-        while chunk := list(islice(rows, CHUNK_ROWS)):
-            works = self._read(chunk, read_row)
-            self._fetch(works)
-            self._plan(works)
-            for part in parts(works, CHUNK_IMAGES):
-                # One task per thread: handing over each product alone would cost as much as decoding a thumbnail.
-                share = -(-len(part) // self._workers)
-                tasks = [part[at : at + share] for at in range(0, len(part), share)]
-                decoded = chain.from_iterable(pool.map(self._decode_all, tasks))
-                for work, pictures in zip(part, decoded, strict=True):
-                    self._book(work, pictures)
-                yield part
+        while self._again != {} and (chunk := list(islice(rows, CHUNK_ROWS))):
+            works = self._read(chunk, read_row) if self._again is None else self._reread(chunk, read_row)
+            for work in works:
+                work.recall_images()
+            for got in parts(works, CHUNK_IMAGES, to_get):
+                self._fetch(got)
+                self._plan(got)
+                yield from self._decoded(got, pool)
+
+    def _decoded(self, works: Sequence[Work], pool: ThreadPoolExecutor) -> Iterator[list[Work]]:
+        """Decode the pictures that need encoding, part by part."""
+        for part in parts(works, CHUNK_IMAGES, to_decode):
+            # One task per thread: handing over each product alone would cost as much as decoding a thumbnail.
+            share = -(-len(part) // self._workers)
+            tasks = [part[at : at + share] for at in range(0, len(part), share)]
+            decoded = chain.from_iterable(pool.map(self._decode_all, tasks))
+            for work, pictures in zip(part, decoded, strict=True):
+                self._book(work, pictures)
+            yield part
 
     def _read(self, chunk: Sequence[Row | BadRow], read_row: ReadRow) -> list[Work]:
         """Read rows into products; rows that cannot be, and ids met before, are reported and left out."""
@@ -186,10 +243,20 @@ class Ingest:
                 works.append(Work(product, row.number, row.place, known.get(product.id)))
         return works
 
+    def _reread(self, chunk: Sequence[Row | BadRow], read_row: ReadRow) -> list[Work]:
+        """Read the rows of products to try again; what is wrong with them was reported before."""
+        wanted = self._again or {}
+        read = [(row, read_row(row)[0]) for row in chunk if wanted and isinstance(row, Row)]
+        known = self._catalog.known([product.id for _, product in read if product and product.id in wanted])
+        works = []
+        for row, product in read:
+            if product and product.id in wanted:
+                is_reported = wanted.pop(product.id)  # of several rows of one id, the first counts
+                works.append(Work(product, row.number, row.place, known.get(product.id), is_reported))
+        return works
+
     def _fetch(self, works: Sequence[Work]) -> None:
         """Get the bytes of pictures that did not come inside their rows."""
-        for work in works:
-            work.recall_images()
         wanted = [(w, image) for w in works for image in w.product.images if image.content_hash is None]
         loaded = self._loader.load([image for _, image in wanted]) if wanted else []
         got = {
@@ -208,7 +275,7 @@ class Ingest:
 
     def _plan(self, works: Sequence[Work]) -> None:
         touched = [work for work in works if not work.is_done(self._signature)]
-        known = [work.product.id for work in touched if work.known]
+        known = [work.product.id for work in touched if work.known and self._counts_on_held]
         embedded = self._catalog.embedded(known, self._fingerprints) if known else {}
         for work in touched:
             work.plan(embedded.get(work.product.id, frozenset()))
@@ -264,7 +331,7 @@ class Ingest:
         vectors |= zip(texts, self._encoder.encode_texts(list(texts.values())), strict=True)
         records = []
         for work in works:
-            self._count["images"] += sum(image.content_hash is not None for image in work.product.images)
+            self._count["images"] += usable_images(work.product)
             if work.is_done("" if work.failed_images else self._signature) and not work.missing:
                 self._count["unchanged"] += 1
                 continue
@@ -284,11 +351,18 @@ class Ingest:
         self._on_problem(problem)
 
     def _image_problem(self, work: Work, ref: str, error: Exception) -> None:
-        self._count["failed_images"] += 1
         work.failed_images += 1
+        if work.is_reported:
+            return
+        self._count["failed_images"] += 1
         hint = error.hint if isinstance(error, LookalikeError) else ""
         reason = f"{ref}: {error}"
         self._report(Problem(work.number, work.place, work.product.id, "images", reason, hint, fatal=False))
+
+
+def usable_images(product: Product) -> int:
+    """Count the pictures of a product that were seen and could be used."""
+    return sum(image.content_hash is not None for image in product.images)
 
 
 def fingerprints_of(encoder: Encoder) -> dict[str, str]:

@@ -126,7 +126,7 @@ class Searcher:
         window = query.k if plain else max(LEAST_WINDOW, 2 * query.k)
         while True:
             if asked.probes:
-                pool = retrieve(asked.view.spaces, asked.probes, query.mode, window, among)
+                pool = retrieve(asked.view, asked.probes, query.mode, window, among)
             else:
                 pool = browse(among.allowed, among.allowed.count if weights else window)
             context = Context(self._live.columns, self._now_s())
@@ -197,7 +197,7 @@ def _by_field(term: Because, key: int, query: Query, asked: Asked) -> list[Becau
     if not len(held):
         return [term]
     named = [p for p in asked.probes if p.space == ATTRIBUTES and query.parts[p.part].name == term.part]
-    vectors = np.concatenate([probe.vectors for probe in named])
+    vectors = np.concatenate([probe.looks_for for probe in named if not isinstance(probe.looks_for, str)])
     # Of several vectors, and of parts with one name, the one that this similarity is of.
     meant = vectors[np.argmin(np.abs(vectors @ held[0] - term.similarity))]
     shares = asked.view.attributes.shares(meant, held[0])

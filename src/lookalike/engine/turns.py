@@ -1,7 +1,8 @@
 """Whoever changes a product does so alone; who changes others does not wait for it.
 
-A change reads what is held, works, and writes. Between the two another change of the same product must not write: this one
-would undo it, or leave out an embedding that the other has just dropped.
+A change reads what is held, works, and writes. If another change of the same product is written between the two, the catalogue
+refuses this one (`Record.read_seq`) and its work is done again. Turns spare that within one process and keep the order of
+asking, so that nobody starves: at most one change per process is ever refused over a product.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lookalike.core.types import (
@@ -28,13 +28,15 @@ WORTH_KEEPING_BYTES = 16_000
 class Work:
     """`missing` are the contents, by (space, hash), without an embedding; `pixels` those of them that are decoded pictures.
 
-    `number` and `place` are those of the row, for what goes wrong later.
+    `number` and `place` are those of the row, for what goes wrong later; `is_reported` says that pictures which cannot be
+    used were reported before.
     """
 
     product: Product
     number: int
     place: str
     known: Known | None
+    is_reported: bool = False
     source_hash: str = ""
     missing: list[tuple[str, str]] = field(default_factory=list)
     pixels: dict[str, Pixels] = field(default_factory=dict)
@@ -86,9 +88,21 @@ class Work:
         self.product = replace(self.product, images=tuple(images))
 
     def record(self, embeddings: Sequence[Embedding], signature: str) -> Record:
-        """Return what to write; a product with a failed picture is marked so that the next run looks at it again."""
-        embedded = "" if self.failed_images else signature
-        return Record(self.product, self.source_hash, embedded, tuple(embeddings), tuple(self.thumbnails))
+        """Return what to write; a product with a failed picture is marked so that the next run looks at it again.
+
+        If it counts on embeddings the catalogue holds, it may be written only while it still holds them; if it brings all of
+        its own, whatever there is.
+        """
+        wanted = {(space, digest) for space, hashes in contents(self.product).items() for digest in hashes}
+        counts_on_held = wanted - {(made.space, made.content_hash) for made in embeddings}
+        return Record(
+            self.product,
+            self.source_hash,
+            "" if self.failed_images else signature,
+            tuple(embeddings),
+            tuple(self.thumbnails),
+            self.known.seq if self.known and counts_on_held else None,
+        )
 
 
 def is_url(ref: str) -> bool:
@@ -101,12 +115,22 @@ def signature_of(fingerprints: Mapping[str, str]) -> str:
     return ";".join(f"{space}={fingerprint}" for space, fingerprint in fingerprints.items())
 
 
-def parts(works: Sequence[Work], most_images: int) -> Iterator[list[Work]]:
-    """Split works so that each part has at most so many pictures to decode (or a single product)."""
+def to_get(work: Work) -> int:
+    """Count the pictures whose bytes have to be got."""
+    return sum(image.content_hash is None for image in work.product.images)
+
+
+def to_decode(work: Work) -> int:
+    """Count the pictures to decode."""
+    return sum(space == IMAGE for space, _ in work.missing)
+
+
+def parts(works: Sequence[Work], most_images: int, count: Callable[[Work], int]) -> Iterator[list[Work]]:
+    """Split works so that each part has at most so many pictures, as counted by `count` (or is a single product)."""
     part: list[Work] = []
     images = 0
     for work in works:
-        own = sum(space == IMAGE for space, _ in work.missing)
+        own = count(work)
         if part and images + own > most_images:
             yield part
             part, images = [], 0

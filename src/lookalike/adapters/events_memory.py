@@ -1,0 +1,59 @@
+"""The EventLog in this process: two lists, counted as `core.clicks` says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from threading import Lock
+
+from lookalike.core.click_grades import Shown
+from lookalike.core.clicks import Counts, Event, LoggedSearch, count, shown_of
+
+
+class MemoryEventLog:
+    """Keeps everything until it is forgotten, or the process ends."""
+
+    def __init__(self) -> None:
+        self._searches: dict[str, LoggedSearch] = {}
+        self._events: list[Event] = []
+        self._lock = Lock()
+
+    def write_searches(self, searches: Sequence[LoggedSearch]) -> None:
+        with self._lock:
+            for search in searches:
+                self._searches.setdefault(search.query_id, search)
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        with self._lock:
+            self._events += events
+
+    def counts(self, since: datetime, until: datetime, top: int) -> Counts:
+        with self._lock:
+            return count(self._searches.values(), self._events, since, until, top)
+
+    def shown(self, since: datetime, until: datetime, min_clicks: int) -> Sequence[Shown]:
+        seen: Counter[tuple[str, str, str, int]] = Counter()
+        clicked: Counter[tuple[str, str, str, int]] = Counter()
+        clicks: Counter[tuple[str, str]] = Counter()
+        with self._lock:
+            for search in self._searches.values():
+                if search.kind != "text" or search.where is None or not since <= search.timestamp < until:
+                    continue
+                asked = search.phrase, search.where
+                mine = [event for event in self._events if event.query_id == search.query_id]
+                for at, is_clicked in shown_of(mine).items():
+                    seen[asked + at] += 1
+                    clicked[asked + at] += is_clicked
+                    clicks[asked] += is_clicked
+        return [Shown(*at, seen[at], clicked[at]) for at in sorted(seen) if clicks[at[:2]] >= min_clicks]
+
+    def forget(self, before: datetime) -> int:
+        with self._lock:
+            held = len(self._searches) + len(self._events)
+            self._searches = {id_: each for id_, each in self._searches.items() if each.timestamp >= before}
+            self._events = [event for event in self._events if event.timestamp >= before]
+            return held - len(self._searches) - len(self._events)
+
+    def close(self) -> None:
+        pass

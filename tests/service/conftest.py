@@ -16,7 +16,9 @@ from lookalike.service.app import create_app
 from lookalike.service.settings import ServiceSettings
 from lookalike.settings import Settings
 
-LIMITS = ServiceSettings(max_images=3, max_queries=4, max_rows=600, max_row_bytes=200_000)
+LIMITS = ServiceSettings(
+    max_images=3, max_queries=4, max_rows=600, max_row_bytes=200_000, max_array_bytes=200_000
+)
 MAX_IMAGE_BYTES = 200_000
 
 
@@ -29,9 +31,9 @@ def serving(place: Path) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def served(drawn_place: Path) -> Iterator[TestClient]:
-    """The service of the drawn shop, for tests that only read it."""
-    with serving(drawn_place) as client:
+def served(drawn_place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The service of the drawn shop, for tests that only read it. (Its searches are logged, so it is a copy.)"""
+    with serving(Path(shutil.copy(drawn_place, tmp_path_factory.mktemp("served") / "served.db"))) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from lookalike.core.errors import InputError
 from lookalike.service import keys
 from lookalike.service.access import RULES, Access, OwnMachine, RateLimits, Rates, caller_of, scope_of
 from lookalike.service.app import create_app, doors
+from lookalike.service.process import Served
 from lookalike.service.settings import ServiceSettings
 from lookalike.settings import read_settings
 from strategies import examples
@@ -76,7 +78,14 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(file: Path) -> None:
     assert file.stat().st_mode & 0o077 == 0
     assert keys.read_keys(file) == {key.id: key}
     assert keys.KeyRing(file).verify(text) == key
-    assert [each.name for each in file.parent.iterdir()] == [file.name]
+    assert lying_about(file) == []
+
+
+def lying_about(file: Path) -> list[str]:
+    """Return what is beside the keys, other than the lock, which nobody else may hold."""
+    lock = file.with_name(f"{file.name}.lock")
+    assert lock.stat().st_mode & 0o077 == 0 and not lock.read_bytes()
+    return [each.name for each in file.parent.iterdir() if each not in (file, lock)]
 
 
 def test_keys_differ(file: Path) -> None:
@@ -144,6 +153,35 @@ def test_a_file_that_breaks_while_serving_locks_nobody_out(
     assert ring.verify(again) and ring.verify(text) is None
 
 
+def test_a_revocation_is_not_missed_when_the_file_cannot_be_read_just_then(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, stays = made(file, "search"), made(file, "search")
+    ring = keys.KeyRing(file, recheck_s=0.0)
+    keys.revoke_key(file, gone.split("_")[1])
+
+    def full(_: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", full)
+        assert ring.verify(gone)
+    assert ring.verify(gone) is None and ring.verify(stays)
+
+
+def test_keys_made_and_revoked_at_the_same_time_do_not_undo_each_other(file: Path) -> None:
+    gone = [made(file, "search").split("_")[1] for _ in range(20)]
+
+    def new() -> str:
+        return made(file, "search").split("_")[1]
+
+    with ThreadPoolExecutor(8) as pool:
+        revoking = [pool.submit(keys.revoke_key, file, id_) for id_ in gone]
+        making = [pool.submit(new) for _ in range(20)]
+        assert {each.result().id for each in revoking} == set(gone)
+    assert set(keys.read_keys(file)) == {each.result() for each in making}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -178,7 +216,7 @@ def test_a_file_that_cannot_be_written_stays_whole(file: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         made(file, "search")
-    assert file.read_bytes() == before and [each.name for each in file.parent.iterdir()] == [file.name]
+    assert file.read_bytes() == before and lying_about(file) == []
 
 
 KEY, RECORD = keys.new_key("for the property", ["search"])
@@ -413,6 +451,21 @@ def test_each_key_has_a_rate_of_its_own_and_who_has_none_shares_that_of_the_addr
     assert status(first) == 200
 
 
+def test_only_a_proxy_of_ours_says_who_calls() -> None:
+    def statuses(proxies: tuple[str, ...], *said: str) -> list[int]:
+        rates = {"per_s": 0.001, "burst": 1}
+        settings = read_settings(ServiceSettings, rates=rates, proxies=proxies)
+        config = Served("never-opened.db", None, "127.0.0.1", settings).build()[1].config
+        config.load()
+        calling = TestClient(config.loaded_app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000))
+        return [calling.get("/v1/columns", headers={"X-Forwarded-For": each}).status_code for each in said]
+
+    assert statuses(("127.0.0.0/8",), "192.0.2.1", "192.0.2.1", "192.0.2.2") == [503, 429, 503]
+    assert statuses(("127.0.0.1",), "192.0.2.1", "192.0.2.9, 192.0.2.1") == [503, 429]
+    assert statuses(("10.0.0.1",), "192.0.2.1", "192.0.2.2") == [503, 429]
+    assert statuses((), "192.0.2.1", "192.0.2.2") == [503, 429]
+
+
 def test_without_keys_addresses_are_counted() -> None:
     rates = Rates(RateLimits(per_s=0.1, burst=1), Clock())
     asked = [client(None, rates, address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
@@ -534,6 +587,11 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path, monkeypatch: pytest.Mo
     assert lookalike_keys("new", "page").stderr.startswith("Key ")
     (only,) = keys.read_keys(tmp_path / keys.KEYS_FILE).values()
     assert (only.scopes, only.expires) == (("search",), None)
+
+
+def test_a_time_beyond_all_dates_is_refused(file: Path) -> None:
+    result = CliRunner().invoke(cli_keys.app, ["new", "x", "--days", "99999999999", "--keys", str(file)])
+    assert result.exit_code == 2 and "36500" in result.output and not file.exists()
 
 
 def test_an_unknown_scope_is_an_error_the_command_passes_on(file: Path) -> None:

@@ -14,6 +14,7 @@ from lookalike.core.errors import CatalogError, EncoderMismatch, InputError, Loo
 from lookalike.service.app import admit, create_app
 from lookalike.service.observe import JsonLines
 from lookalike.service.schemas_answers import ColumnsAnswer, Stats
+from lookalike.service.search_log import EventSettings
 from lookalike.service.settings import ServiceSettings
 from lookalike.settings import Settings, read_settings
 
@@ -21,7 +22,8 @@ from lookalike.settings import Settings, read_settings
 @pytest.fixture
 def fresh(drawn_place: Path) -> TestClient:
     """The service before its shop is open."""
-    return TestClient(create_app(None, ServiceSettings()), raise_server_exceptions=False)
+    settings = ServiceSettings(events=EventSettings(enabled=False))
+    return TestClient(create_app(None, settings), raise_server_exceptions=False)
 
 
 def test_ready_once_the_shop_is_open(fresh: TestClient, drawn_place: Path) -> None:
@@ -73,8 +75,9 @@ def test_one_line_per_request_without_what_was_asked(
 
 
 def test_metrics(drawn_place: Path) -> None:
+    settings = ServiceSettings(events=EventSettings(enabled=False))
     with lookalike.open(drawn_place, local_files=False) as shop:
-        client = TestClient(create_app(shop, ServiceSettings()))
+        client = TestClient(create_app(shop, settings))
         client.get("/v1/search/text?q=lamp&limit=3")
         client.get("/v1/search/text?q=lamp&price_max=0")
         client.get("/v1/products/D00001/similar")
@@ -93,12 +96,15 @@ def test_metrics(drawn_place: Path) -> None:
     assert held['lookalike_search_seconds_count{stage="encode",type="similar"}'] == "2.0"
     assert held['lookalike_search_results_sum{type="text"}'] == "3.0"
     assert held['lookalike_search_zero_results_total{type="text"}'] == "1.0"
+    assert held['lookalike_search_diversity_count{type="text"}'] == "1.0"  # nothing found has none
+    assert held['lookalike_search_diversity_count{type="similar"}'] == "2.0"
+    assert held["lookalike_searches_logged_total"] == held["lookalike_searches_dropped_total"] == "0.0"
     assert held["lookalike_products"] == "92.0"
     assert float(held["lookalike_snapshot_sequence"]) > 0
 
 
 def test_queries_are_encoded_through_the_batches_that_are_counted(drawn_place: Path) -> None:
-    app = create_app(None, ServiceSettings())
+    app = create_app(None, ServiceSettings(events=EventSettings(enabled=False)))
     state = app.state.service
     try:
         admit(app, lookalike.open(drawn_place, local_files=False, query_encoder=state.batched))

@@ -39,6 +39,7 @@ def test_it_lists_every_route(document: dict[str, Any]) -> None:
         "DELETE /v1/products/{id}",
         "PUT /v1/products",
         "POST /v1/products/delete",
+        "POST /v1/events",
         "GET /v1/columns",
         "GET /v1/stats",
         "GET /healthz",

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
 
+from lookalike.service.keys import add_key, new_key
 from lookalike.service.page import assets
+from running import running
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 MAX_PAGE_BYTES = 150_000
@@ -29,32 +28,11 @@ ANSWERED = "#hits[aria-busy=false]"
 
 
 @pytest.fixture(scope="module")
-def address(drawn_place: Path) -> Iterator[str]:
-    """Where a process serves the drawn shop."""
-    command = (sys.executable, "-m", "lookalike", "serve", "--shop", str(drawn_place), "--port", "0")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-            assert found is not None
-            wait_until_ready(found[0])
-            yield f"{found[0]}/"
-        finally:
-            process.terminate()
-
-
-def wait_until_ready(address: str) -> None:
-    until = monotonic() + PATIENCE_MS / 1000
-    while monotonic() < until:
-        try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=5):
-                return
-        except urllib.error.HTTPError as error:
-            error.close()
-        except urllib.error.URLError:
-            pass
-        sleep(0.1)
-    raise AssertionError("not ready")
+def address(drawn_place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a process serves the drawn shop. (What is searched is logged, so it is a copy.)"""
+    place = Path(shutil.copy(drawn_place, tmp_path_factory.mktemp("page") / "shop.db"))
+    with running(place) as (_, found):
+        yield f"{found}/"
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +55,16 @@ def context(browser: Any) -> Iterator[Any]:
     context.set_default_timeout(PATIENCE_MS)
     context.on("console", lambda message: complaints.append(message.text) if _is_bad(message) else None)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
     yield context
     context.close()
-    assert not complaints
+    # A search is stopped when another one takes its place, and pictures when their page is left.
+    assert not [each for each in complaints if not each.endswith("net::ERR_ABORTED")]
 
 
 def _is_bad(message: Any) -> bool:
-    # A shop that is still being opened, and a question that is wrong, are what the page is there to explain.
-    expected = "status of 503" in message.text or "status of 422" in message.text
+    # A missing key, a question that is wrong and a shop that is not open are what the page is there to explain.
+    expected = any(f"status of {status}" in message.text for status in (401, 422, 503))
     return message.type in ("error", "warning") and not expected
 
 
@@ -148,17 +128,17 @@ def test_a_photo_finds_what_it_shows_and_a_box_a_part_of_it(page: Any, photo: by
     assert said(part) != whole
     assert asked(page)["photo"][0].endswith("~0.2,0.2,0.6,0.6")
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("Shift+ArrowUp")
+    answer_to(page, lambda: page.keyboard.press("Shift+ArrowUp"))
     assert asked(page)["photo"][0].endswith("~0.22,0.2,0.6,0.58")
 
     image = page.locator(".figure img").bounding_box()
     x, y = image["x"], image["y"]
     page.mouse.move(x + image["width"] * 0.05, y + image["height"] * 0.05)
     page.mouse.down()
-    page.mouse.move(x + image["width"] * 0.55, y + image["height"] * 0.1, steps=3)
-    page.mouse.up()
+    page.mouse.move(x + image["width"] * 0.55, y + image["height"] * 0.45, steps=3)
+    answer_to(page, page.mouse.up)
     drawn = [float(share) for share in asked(page)["photo"][0].rpartition("~")[2].split(",")]
-    assert drawn == pytest.approx([0.05, 0.05, 0.5, 0.05], abs=0.02)
+    assert drawn == pytest.approx([0.05, 0.05, 0.5, 0.4], abs=0.02)
 
 
 def test_photos_are_dropped_and_pasted(page: Any, photo: bytes) -> None:
@@ -212,6 +192,40 @@ def test_more_and_less_like_this(page: Any) -> None:
     assert asked(page)["like"][0] == f"0.9~{liked[2:]}"
 
 
+def test_what_is_seen_and_clicked_is_reported(context: Any, address: str) -> None:
+    reported: list[dict[str, Any]] = []
+
+    def note(request: Any) -> None:
+        if request.url.endswith("/v1/events"):
+            reported.extend(request.post_data_json["events"])
+
+    context.on("request", note)
+    with context.expect_event("response", lambda response: response.url.endswith("/v1/search")) as asked:
+        page = opened(context, address)
+    answer = asked.value.json()
+    ids = [hit["id"] for hit in answer["results"]]
+    with page.expect_response(lambda response: '"click"' in (response.request.post_data or "")) as told:
+        page.locator(".card .like:not(.less)").nth(2).click()
+    assert told.value.status == 200
+    with urllib.request.urlopen(f"{address}v1/stats") as response:
+        kept = json.load(response)["searches"]["events"]
+    assert kept["click"] >= 1 and kept["impression"] >= 3
+    seen = {
+        each["event_attributes"]["object"]["object_id"]
+        for each in reported
+        if each["action_name"] == "impression"
+    }
+    assert 3 <= len(seen) < len(ids)  # those below the window were not seen
+    [click] = [each for each in reported if each["action_name"] == "click"]
+    assert click["query_id"] == answer["search_id"]
+    assert click["event_attributes"] == {"object": {"object_id": ids[2]}, "position": {"ordinal": 3}}
+    assert all(
+        each["query_id"] == answer["search_id"] and each["client_id"] and each["session_id"]
+        for each in reported
+    )
+    assert context.cookies() == []
+
+
 def test_an_address_brings_everything_back(context: Any, page: Any, browser: Any, photo: bytes) -> None:
     page.fill("#words", "striped")
     answer_to(page, lambda: page.press("#words", "Enter"))
@@ -251,7 +265,7 @@ def test_pages_go_on_and_repeat_nothing(page: Any) -> None:
         page.wait_for_timeout(100)
         if page.locator(".card").count() >= products:
             break
-    pictures = [image.get_attribute("src") for image in page.locator(".card img").all()]
+    pictures = page.locator(".card img").evaluate_all("all => all.map((each) => each.getAttribute('src'))")
     assert len(pictures) == len(set(pictures)) == products
     assert page.locator("#more").is_hidden()
 
@@ -297,6 +311,161 @@ def test_it_can_be_used_without_a_mouse_or_eyes(page: Any) -> None:
     assert page.locator("#said").get_attribute("role") == "status"
 
 
+def test_a_page_that_does_not_come_is_asked_for_again(page: Any) -> None:
+    before = page.locator(".card").count()
+    page.route("**/v1/search", lambda route: route.fulfill(status=503, json={}))
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.get_by_text("The next page did not come").wait_for()
+    assert page.locator(".card").count() == before
+    page.unroute("**/v1/search")
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_function(f"document.querySelectorAll('.card').length > {before}")
+    assert page.locator("#trouble").is_hidden()
+
+
+def test_an_address_of_nonsense_still_opens(page: Any) -> None:
+    page.goto(f"{page.url}?only.constructor=1&only.__proto__=2&photo=~&like=~&qw=x&min=cheap")
+    page.get_by_role("heading", name="No column").wait_for()
+    answer_to(page, page.get_by_role("button", name="Start again").click)
+    assert titles(page)
+    assert page.evaluate("document.activeElement.id") == "results"
+
+
+def test_a_price_can_be_typed_on_while_the_answer_to_its_beginning_comes(page: Any) -> None:
+    held: list[Any] = []
+    page.route("**/v1/search", lambda route: held.append(route) or (len(held) > 1 and route.continue_()))
+    price = page.get_by_role("spinbutton", name="Price from")
+    with page.expect_request("**/v1/search"):
+        price.press_sequentially("2")
+    price.press_sequentially("5")
+    held[0].fallback()
+    page.wait_for_function("new URLSearchParams(location.search).get('min') === '25'")
+    page.get_by_role("button", name="Remove filter from 25").wait_for()
+    page.wait_for_timeout(500)
+    assert price.input_value() == "25"
+    assert page.evaluate("document.activeElement.id") == "min"
+
+
+def test_back_and_forth_lead_through_every_step(page: Any) -> None:
+    start, begun = page.url, page.evaluate("history.length")
+    answer_to(page, page.locator(".brand").click)
+    assert page.evaluate("history.length") == begun  # nothing changed: there is nothing to go back from
+    page.goto(f"{start}?q=lamp&like=1~D00001")
+    page.wait_for_selector(f"{ANSWERED} .card")
+    steps = page.evaluate("history.length")
+    words = page.get_by_role("slider", name="Words")
+    drag = """(slider) => [0.9, 0.8, 0.7].forEach((weight) => {
+        slider.value = weight;
+        slider.dispatchEvent(new Event("input"));
+    })"""
+    answer_to(page, lambda: words.evaluate(drag))
+    assert (asked(page)["qw"], page.evaluate("history.length")) == (["0.7"], steps + 1)
+    answer_to(page, page.go_back)
+    assert "qw" not in asked(page)
+    answer_to(page, lambda: words.evaluate(drag))
+    answer_to(page, page.go_back)
+    assert "qw" not in asked(page)
+    answer_to(page, page.go_back)
+    assert page.url == start
+    assert page.locator("#words").input_value() == ""
+
+
+def test_what_sliders_and_buttons_of_parts_are_called(page: Any) -> None:
+    page.goto(f"{page.url}?q=lamp&like=1~D00001&like=-0.5~D00002")
+    page.wait_for_selector(f"{ANSWERED} .card")
+    page.wait_for_function("document.querySelector('.part.like .title').textContent !== 'D00001'")
+    title = page.locator(".part.like .title").first.text_content()
+    product = page.get_by_role("slider", name=f"Product {title}")
+    assert product.get_attribute("aria-valuetext") == "100 %"
+    assert page.get_by_role("slider", name="Words").count() == 1
+    answer_to(page, page.get_by_role("button", name=f"Remove {title}").click)
+    assert asked(page)["like"] == ["-0.5~D00002"]
+    assert page.evaluate("document.activeElement.id") == "results"
+
+
+def test_nobody_can_ask_for_less_of_something_and_nothing_else(page: Any) -> None:
+    assert page.locator(".card .like.less").count() == 0
+    answer_to(page, page.locator(".card .like").first.click)
+    assert page.locator(".card .like.less").count() > 0
+
+
+def test_what_is_no_photo_is_told_where_it_is_seen(page: Any) -> None:
+    page.mouse.wheel(0, 1500)
+    text = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"no photo"}
+    page.set_input_files("#file", text)
+    told = page.get_by_text("That was no photo")
+    told.wait_for()
+    page.wait_for_function("document.querySelector('.note').getBoundingClientRect().top >= 0")
+    assert page.locator("#notes").get_attribute("role") == "status"
+    assert titles(page)
+
+
+def test_why_stays_while_it_is_pointed_at(page: Any) -> None:
+    page.goto(f"{page.url}?q=blue+lamp")
+    page.wait_for_selector(f"{ANSWERED} .score")
+    page.locator(".score").first.hover()
+    why = page.locator(".why").first
+    box = why.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + box["height"] - 4, steps=8)
+    assert why.is_visible()
+    page.keyboard.press("Escape")
+    assert why.is_hidden()
+
+
+@pytest.fixture(scope="module")
+def shut(drawn_place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Where a shop is served that takes a key, and the key; some of its sizes are text and others numbers."""
+    folder = tmp_path_factory.mktemp("shut")
+    text, key = new_key("test", ["search", "write"])
+    add_key(folder / "keys.json", key)
+    env = {
+        "LOOKALIKE_SERVICE__REQUIRE_KEYS": "true",
+        "LOOKALIKE_SERVICE__KEYS_FILE": str(folder / "keys.json"),
+    }
+    rows = [
+        {"id": f"M{n}", "title": "ring", "attributes": {"fit": fit}} for n, fit in enumerate((42, "M", True))
+    ]
+    with running(Path(shutil.copy(drawn_place, folder / "shut.db")), env=env) as (_, found):
+        written = urllib.request.Request(
+            f"{found}/v1/products",
+            json.dumps(rows).encode(),
+            {"Authorization": f"Bearer {text}"},
+            method="PUT",
+        )
+        urllib.request.urlopen(written).close()
+        yield f"{found}/", text
+
+
+def test_a_shop_that_takes_a_key_asks_for_it(context: Any, shut: tuple[str, str]) -> None:
+    address, key = shut
+    page = context.new_page()
+    page.goto(address)
+    dialog = page.get_by_role("dialog", name="This shop takes a key")
+    dialog.wait_for()
+    page.get_by_role("button", name="Not now").click()
+    page.get_by_role("button", name="Try again").click()
+    for text, told in (("lk_00000000_00", "key"), (key, "")):
+        dialog.wait_for()
+        assert told in page.locator("#key-why").text_content()
+        page.get_by_label("API key").fill(text)
+        page.keyboard.press("Enter")
+    page.wait_for_selector(f"{ANSWERED} .card")
+    page.wait_for_function("document.querySelector('.card img').naturalWidth > 0")  # it took the key as well
+    page.reload()
+    page.wait_for_selector(f"{ANSWERED} .card")
+    assert dialog.is_hidden()
+
+
+def test_a_facet_of_numbers_and_words_finds_what_it_counts(context: Any, shut: tuple[str, str]) -> None:
+    address, key = shut
+    # A page that was not loaded from anywhere yet has no storage.
+    context.add_init_script(f"if (location.host) sessionStorage.setItem('lookalike.key', '{key}')")
+    for value in ("42", "M", "true"):
+        page = opened(context, f"{address}?only.fit={value}")
+        assert titles(page) == ["ring"], value
+        page.close()
+
+
 def test_a_phone_scrolls_one_way_only(context: Any, address: str) -> None:
     page = context.new_page()
     page.set_viewport_size(PHONE)
@@ -322,9 +491,9 @@ def test_the_page_is_light_and_asks_nobody_else(context: Any, address: str) -> N
     page.goto(address)
     page.wait_for_selector(f"{ANSWERED} .card")
     assert {urlsplit(url).netloc for url in fetched} == {urlsplit(address).netloc}
-    own = {url: size for url, size in fetched.items() if "/v1/" not in url}
-    assert len(own) > 10
-    assert 10_000 < sum(own.values()) < MAX_PAGE_BYTES
+    light = {url: size for url, size in fetched.items() if not url.endswith("/image")}
+    assert {f"{address}{name}" for name in ("", "ui/main.js", "v1/columns", "v1/search")} <= light.keys()
+    assert 50_000 < sum(light.values()) < MAX_PAGE_BYTES
 
 
 def test_files_go_out_with_their_types_and_are_not_sent_twice(served: TestClient) -> None:

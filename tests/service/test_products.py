@@ -17,9 +17,10 @@ from starlette.testclient import TestClient
 
 import lookalike
 from lookalike.core.errors import FetchError
+from lookalike.core.rows import LIMITS
 from lookalike.service.errors import Refused
 from lookalike.service.schemas_answers import ProductAnswer, Written
-from lookalike.service.writing import lines
+from lookalike.service.writing import RowBounds, lines
 
 
 def rows_of(response: Any) -> list[dict[str, Any]]:
@@ -54,7 +55,8 @@ def test_a_picture_and_its_tag(served: TestClient) -> None:
     first = served.get("/v1/products/D00001/image")
     assert first.content.startswith(b"\xff\xd8\xff")
     assert first.headers["content-type"] == "image/jpeg"
-    assert first.headers["cache-control"] == "public, max-age=300"
+    assert first.headers["cache-control"] == "private, max-age=300"
+    assert served.get("/v1/products/D00001").headers["cache-control"] == "no-store"
     again = served.get("/v1/products/D00001/image", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
@@ -154,6 +156,52 @@ def test_only_what_is_given_changes(own: TestClient) -> None:
     assert own.post("/v1/search", json={"where": 'category prefix "Sale"'}).json()["matched"] == 0
 
 
+@pytest.mark.parametrize(
+    ("held", "change", "left"),
+    [
+        ({"a": {"b": 1, "c": 2}, "ab": 3}, {"a": 5}, {"a": 5, "ab": 3}),
+        ({"a": 5, "ab": 3}, {"a": {"b": 1}}, {"a.b": 1, "ab": 3}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 5}}, {"a.b": 5, "a.c": 2}),
+        ({"a": {"b": {"x": 1, "y": 2}, "c": 2}}, {"a": {"b": "z"}}, {"a.b": "z", "a.c": 2}),
+        ({"a": {"b": {"x": 1}, "c": 2}}, {"a": {"b": {"x": None}}}, {"a.c": 2}),
+        ({"a": {"b": 1}, "c": 2}, {"a": ["x", "y"]}, {"a": ["x", "y"], "c": 2}),
+        ({"a": 1, "b": 2}, {"a": {}}, {"b": 2}),
+    ],
+)
+def test_attributes_are_merged_as_json_objects_are(
+    own: TestClient, held: dict[str, Any], change: dict[str, Any], left: dict[str, Any]
+) -> None:
+    """Worked out by hand after RFC 7396."""
+    own.put("/v1/products/N1", json={"title": "x", "attributes": held})
+    assert own.patch("/v1/products/N1", json={"attributes": change}).json()["attributes"] == left
+    assert own.get("/v1/products/N1").json()["attributes"] == left
+
+
+def test_too_many_attributes_are_refused_with_a_remedy_that_helps(own: TestClient) -> None:
+    held = {f"x{number}": 1 for number in range(LIMITS.max_attributes)}
+    own.put("/v1/products/N1", json={"title": "x", "attributes": held})
+    refused = own.patch("/v1/products/N1", json={"attributes": {"y": 1}})
+    assert refused.status_code == 422
+    error = refused.json()["error"]
+    assert (error["code"], error["field"]) == ("limit", "attributes")
+    assert f"at most {LIMITS.max_attributes}" in error["message"] and "null" in error["remedy"]
+    instead = own.patch("/v1/products/N1", json={"attributes": {"y": 1, "x0": None}})
+    assert instead.json()["attributes"]["y"] == 1
+
+
+def test_ids_that_end_like_routes_can_be_read(own: TestClient, photo: bytes) -> None:
+    for id_ in ("N1/image", "N1/similar", "image", "N1/image/image"):
+        assert own.put(f"/v1/products/{id_}", json={"title": "x"}).json()["status"] == "written"
+        assert own.get(f"/v1/products/{id_}").json()["id"] == id_
+    own.put("/v1/products/N1", json={"title": "x", "images": [data_uri(photo)]})
+    assert own.get("/v1/products/N1/image").headers["content-type"] == "image/jpeg"
+    assert "results" in own.get("/v1/products/N1/similar").json()
+    for path in ("N2/image", "N2/similar"):
+        missing = own.get(f"/v1/products/{path}")
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, "unknown_product")
+        assert "'N2'" in missing.json()["error"]["message"]
+
+
 def test_a_file_of_products_with_bad_lines(own: TestClient, photo: bytes) -> None:
     body = in_lines(
         {"id": "N1", "title": "first lamp", "price": 3},
@@ -206,7 +254,8 @@ def test_an_array_does_as_well_and_writing_again_changes_nothing(own: TestClient
 def test_rows_beyond_the_limit_fail(own: TestClient) -> None:
     products = [{"id": f"N{i}", "price": i} for i in range(603)]
     rows = rows_of(own.put("/v1/products", content=in_lines(*products)))
-    assert [row["status"] for row in rows] == ["written"] * 600 + ["failed"] * 3
+    # One for all that were not looked at.
+    assert [row["status"] for row in rows] == ["written"] * 600 + ["failed"]
     assert rows[-1]["error"]["field"] == "service.max_rows"
     assert own.get("/v1/stats").json()["products"] == 92 + 600
 
@@ -234,7 +283,7 @@ async def cut(chunks: list[bytes], max_row_bytes: int) -> list[bytes | str]:
         for chunk in chunks:
             yield chunk
 
-    found = [line async for line in lines(arriving(), max_row_bytes)]
+    found = [line async for line in lines(arriving(), RowBounds(max_row_bytes, max_row_bytes, 1000))]
     return [str(line) if isinstance(line, Refused) else line for line in found]
 
 

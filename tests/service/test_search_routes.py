@@ -98,6 +98,15 @@ def test_a_photo_finds_its_product(served: TestClient, photo: bytes) -> None:
     assert ids(served.post("/v1/search", json=part).json()) == ids(answer)
 
 
+def test_a_form_may_hold_a_photo_as_a_long_data_uri(served: TestClient, photo: bytes) -> None:
+    uri = f"data:image/jpeg;base64,{base64.b64encode(photo).decode()}"
+    long = uri + "%20" * 400_000  # white space, which says nothing
+    found = served.post("/v1/search/image", files={"image_url": (None, long)})
+    assert found.status_code == 200, found.text
+    short = served.post("/v1/search/image", data={"image_url": uri})
+    assert found.json()["results"] == short.json()["results"]
+
+
 def test_several_photos(served: TestClient, drawn_source: Path) -> None:
     photos = [(drawn_source.parent / f"images/D0000{i}-1.jpg").read_bytes() for i in (1, 3)]
     answer = served.post("/v1/search/image", files=upload(*photos), data={"mode": "any", "limit": "2"}).json()

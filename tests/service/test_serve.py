@@ -80,13 +80,12 @@ def test_where_others_can_call_a_key_opens_until_it_is_revoked(drawn_place: Path
     ("words", "keys", "says"),
     [
         (("--shop", "nowhere.db"), "", "nowhere.db"),
-        (("--workers", "2"), "", "--workers"),
         (("--host", "203.0.113.1"), "false", "--host"),
         (("--host", "203.0.113.1"), "", "lookalike keys new"),
         (("--host", "127.0.0.1"), "true", "lookalike keys new"),
         (("--host", "127.0.0.1"), "perhaps", "service.require_keys"),
     ],
-    ids=["no shop", "workers", "no such address", "no keys outside", "no keys where wanted", "no setting"],
+    ids=["no shop", "no such address", "no keys outside", "no keys where wanted", "no setting"],
 )
 def test_mistakes_get_an_error_and_a_remedy(
     tmp_path: Path, words: tuple[str, ...], keys: str, says: str

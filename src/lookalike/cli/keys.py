@@ -34,7 +34,9 @@ def new(
     scopes: Annotated[
         list[str], typer.Option("--scope", help="search, write or admin; may be given several times.")
     ] = ["search"],  # noqa: B006 - Typer copies it
-    days: Annotated[int | None, typer.Option(min=1, help="After so many days it opens nothing.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="After so many days it opens nothing.")
+    ] = None,
     keys: FileOption = None,
 ) -> None:
     """Make a key and print it, once: only its hash is kept."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lookalike import __version__
-from lookalike.cli import demo, evaluate, index, keys, search, serve
+from lookalike.cli import clicks, demo, evaluate, index, keys, search, serve
 from lookalike.core.errors import LookalikeError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("search")(search.search)
 app.command("show")(search.show)
 app.command("delete")(search.delete)
 app.command("eval")(evaluate.evaluate)
+app.command("clicks")(clicks.clicks)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
-from threading import Thread
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,11 +16,7 @@ from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from uvicorn import Server
-
-DRAIN_S = 30
-"""How long requests that run may take to end once the server is told to stop."""
+    from lookalike.service.process import Served
 
 
 def serve(
@@ -30,7 +25,9 @@ def serve(
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; for now there can be one.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes, each with a copy of the shop in its memory.")
+    ] = 1,
     encoder: EncoderOption = None,
 ) -> None:
     """Serve a shop over HTTP, until Ctrl-C or SIGTERM; requests that run are answered first.
@@ -48,33 +45,42 @@ def serve(
     /openapi.json describes every route, /readyz says whether the shop is loaded, /metrics is for Prometheus. Settings are
     [service] in lookalike.toml. Each request becomes a line of JSON on standard error.
     """
-    if workers > 1:
-        raise InputError("there can be one process for now", hint="Leave out --workers.")
     # Requests run side by side already: libraries that would split each among all cores make them wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    create_app = wiring.load("lookalike.service.app:create_app")
-    from uvicorn import Config, Server
-
-    from lookalike.service.app import doors
-    from lookalike.service.observe import log_json_lines
-    from lookalike.service.settings import ServiceSettings
-    from lookalike.settings import read_settings
-
-    settings = read_settings(ServiceSettings)
-    app = create_app(None, settings, doors(settings, host))
-    log_json_lines()
+    read_settings = wiring.load("lookalike.settings:read_settings")
+    served = wiring.load("lookalike.service.process:Served")(
+        place=shop,
+        encoder=encoder,
+        host=host,
+        settings=read_settings(wiring.load("lookalike.service.settings:ServiceSettings")),
+        workers=workers,
+    )
+    # Whether keys are missing is said before anything else.
+    wiring.load("lookalike.service.app:doors")(served.settings, host)
     with _listening(host, port) as listener:
-        config = Config(
-            app,
-            log_config=None,
-            access_log=False,  # ours says more
-            server_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
-        )
         shown = f"[{host}]" if ":" in host else host
-        console = Console(highlight=False)
-        console.print(f"serving {shop} at http://{shown}:{listener.getsockname()[1]}", soft_wrap=True)
-        _run(Server(config), listener, app, {"place": shop, "encoder": encoder})
+        line = f"serving {shop} at http://{shown}:{listener.getsockname()[1]}"
+        by = f" by {workers} processes" if workers > 1 else ""
+
+        def ready() -> None:
+            Console(highlight=False).print(line + by, soft_wrap=True)
+
+        _serve(served, listener, ready)
+
+
+def _serve(served: Served, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    from lookalike.service.observe import log_json_lines
+    from lookalike.service.process import DRAIN_S, serve_alone, work
+    from lookalike.service.workers import Workers
+
+    if served.workers == 1:
+        serve_alone(served, listener, on_ready)
+    else:
+        log_json_lines()
+        workers = Workers(served.workers, work, (served, listener))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, workers.stop)
+        workers.run(on_ready, listener.close, DRAIN_S + 10)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -92,34 +98,3 @@ def _listening(host: str, port: int) -> socket.socket:
             hint="Choose another with --host and --port.",
         ) from None
     return listener
-
-
-def _run(server: Server, listener: socket.socket, app: FastAPI, asked: dict[str, Any]) -> None:
-    """Serve until told to stop; the shop is opened meanwhile, and if it cannot be, its error ends the server."""
-    from lookalike.api import open as open_shop
-    from lookalike.service.app import admit, warm
-
-    state = app.state.service
-    failed: list[BaseException] = []
-
-    def opening() -> None:
-        try:
-            shop = open_shop(**asked, create=False, local_files=False, query_encoder=state.batched)
-            warm(shop.encoder)
-            admit(app, shop)
-        except BaseException as error:
-            failed.append(error)
-            server.should_exit = True
-
-    # Once it has ended in good order, uvicorn raises the signal that ended it again.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    thread = Thread(target=opening, name="opening", daemon=True)
-    thread.start()
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
-    finally:
-        state.close()
-    if failed:
-        raise failed[0]

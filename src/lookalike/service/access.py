@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from threading import Lock
 from urllib.parse import urlsplit
@@ -47,8 +47,9 @@ RULES: tuple[Rule, ...] = (
     Rule("GET HEAD POST", "/v1/search", "search"),
     Rule("GET HEAD", "/v1/products", "search"),
     Rule("GET HEAD", "/v1/columns", "search"),
-    Rule("GET HEAD", "/v1/stats", "search"),
+    Rule("POST", "/v1/events", "search"),
     Rule("PUT PATCH DELETE POST", "/v1/products", "write"),
+    Rule("GET HEAD", "/v1/stats", "admin"),  # it tells what people searched for
     Rule("GET HEAD", "/metrics", "admin"),
 )
 """The first rule that covers a request counts."""
@@ -82,6 +83,10 @@ class RateLimits:
         if self.per_s < 0 or self.burst < 1 or self.max_callers < 1:
             raise InputError("per_s cannot be negative, burst and max_callers must be at least 1.")
 
+    def shared(self, workers: int) -> RateLimits:
+        """Return what each of so many processes may grant, so that together they grant this."""
+        return replace(self, per_s=self.per_s / workers, burst=max(1, self.burst // workers))
+
 
 class Rates:
     """A token bucket per caller. Safe to use from several threads."""
@@ -109,8 +114,7 @@ class Rates:
 def caller_of(scope: Scope) -> str:
     """Name the client by its address; an IPv6 client by its /64, for it has all addresses in it.
 
-    Behind a proxy this is the proxy, unless the server is told to trust its X-Forwarded-For (uvicorn:
-    `forwarded_allow_ips`).
+    Behind a proxy of the setting `service.proxies` this is whom its X-Forwarded-For names, else the proxy itself.
     """
     host = (scope.get("client") or ("local", 0))[0]
     try:
@@ -129,7 +133,8 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lookalike"'}
 class Access:
     """Refuses who has no key (401), one of another scope (403), or who asks too often (429).
 
-    With `ring` None nobody needs a key. The id of the caller's key is left in `request.state.key_id`, for the logs.
+    With `ring` None nobody needs a key. The id of the caller's key is left in `request.state.key_id`, for the logs; and
+    where callers are told apart, by keys or rates, who it is in `request.state.caller`, for `RequestLimit`.
     """
 
     def __init__(
@@ -153,13 +158,16 @@ class Access:
 
     def _error(self, scope: Scope) -> LookalikeError | None:
         needed = scope_of(scope["method"], path_of(scope), self._rules)
+        if self._ring or self._rates:
+            scope.setdefault("state", {})["caller"] = caller_of(scope)
         if needed is None:
             return None
         text = presented_key(Headers(scope=scope))
         key = self._ring.verify(text) if self._ring and text else None
         if key is not None:
             scope.setdefault("state", {})["key_id"] = key.id
-        caller = f"key {key.id}" if key else caller_of(scope)
+            scope["state"]["caller"] = f"key {key.id}"
+        caller = scope.get("state", {}).get("caller", "")
         if self._rates and (wait_s := self._rates.take(caller)):
             return Overloaded(f"too many requests from {caller}", retry_after_s=wait_s, code="rate_limited")
         if self._ring is None:

@@ -13,6 +13,7 @@ limit of bodies answers in plain text and knows no time; ours keeps the one erro
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -35,20 +36,24 @@ class Bounds:
     """What requests may cost. `origins` are the web sites, other than our own page, whose scripts may call us.
 
     `max_bulk_bytes` is for products by the file, `max_body_bytes` for all else. A body must arrive within `upload_grace_s`
-    plus its size / `min_upload_bytes_per_s`; the time we take to work on what has come does not count.
+    plus its first megabyte / `min_upload_bytes_per_s` plus the rest / `min_large_bytes_per_s`; the time we take to work on
+    what has come does not count. Of `max_requests` at a time, one key, or one address without, has `max_requests_each`.
     """
 
     max_body_bytes: int = 64 * MEGABYTE
     max_bulk_bytes: int = 1_000 * MEGABYTE
     upload_grace_s: float = 10.0
     min_upload_bytes_per_s: int = 10_000
+    min_large_bytes_per_s: int = 100_000
     max_requests: int = 64
+    max_requests_each: int = 32
     origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse bounds that make no sense, and origins that no browser would ever send."""
-        least = min(self.max_body_bytes, self.max_bulk_bytes, self.min_upload_bytes_per_s, self.max_requests)
-        if least < 1 or self.upload_grace_s <= 0:
+        sizes = self.max_body_bytes, self.max_bulk_bytes
+        paces = self.min_upload_bytes_per_s, self.min_large_bytes_per_s
+        if min(*sizes, *paces, self.max_requests, self.max_requests_each) < 1 or self.upload_grace_s <= 0:
             raise InputError("The bounds of requests must be greater than 0.")
         for origin in self.origins:
             parts = urlsplit(origin)
@@ -76,7 +81,7 @@ def cors(origins: Sequence[str]) -> Middleware:
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Client-ID", "X-Request-ID"],
         expose_headers=["ETag", "Retry-After", "X-Request-ID"],
     )
 
@@ -111,6 +116,7 @@ SECURE_HEADERS = {
             "frame-ancestors 'none'",
         )
     ),
+    "Cache-Control": "no-store",  # proxies too: answers depend on keys
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",  # a search is in the address
     "X-Content-Type-Options": "nosniff",
@@ -143,24 +149,40 @@ ALWAYS = ("/healthz", "/readyz", "/metrics")
 
 
 class RequestLimit:
-    """Refuses requests while `max_requests` others are being read, worked on or answered."""
+    """Refuses requests while `max_requests` others, or `max_requests_each` of one caller, are read, worked on or answered."""
 
     def __init__(self, app: ASGIApp, bounds: Bounds) -> None:
         self.app = app
-        self._max_requests = bounds.max_requests
-        self._running = 0  # one event loop, no lock
+        self._bounds = bounds
+        self._running: Counter[str | None] = Counter()
+        """By caller, None where they are not told apart. One event loop, no lock."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or path_of(scope) in ALWAYS:
             return await self.app(scope, receive, send)
-        if self._running >= self._max_requests:
-            busy = Overloaded(f"{self._running} requests are running, and no more may", retry_after_s=1.0)
+        caller: str | None = scope.get("state", {}).get("caller")
+        if busy := self._busy(caller):
             return await refusal(scope, busy)(scope, receive, send)
-        self._running += 1
+        self._running[caller] += 1
         try:
             return await self.app(scope, receive, send)
         finally:
-            self._running -= 1
+            self._running[caller] -= 1
+            if not self._running[caller]:
+                del self._running[caller]
+
+    def _busy(self, caller: str | None) -> Overloaded | None:
+        """Say why no other request of a caller may run now, None if one may."""
+        running, own = self._running.total(), self._running[caller]
+        if running >= self._bounds.max_requests:
+            said = f"{running} requests are running, and service.bounds.max_requests allows no more"
+        elif caller is not None and own >= self._bounds.max_requests_each:
+            said = (
+                f"{own} requests of {caller} are running, and service.bounds.max_requests_each allows no more"
+            )
+        else:
+            return None
+        return Overloaded(said, retry_after_s=1.0)
 
 
 # --- uploads ----------------------------------------------------------------------------------------------------------
@@ -261,7 +283,9 @@ class _Upload:
 
     async def _next(self) -> Message | None:
         """Wait for more of the body, None if it does not come in time."""
-        earned_s = self._received_bytes / self._bounds.min_upload_bytes_per_s
+        first_bytes = min(self._received_bytes, MEGABYTE)
+        earned_s = first_bytes / self._bounds.min_upload_bytes_per_s
+        earned_s += (self._received_bytes - first_bytes) / self._bounds.min_large_bytes_per_s
         began = time.monotonic()
         try:
             with anyio.fail_after(self._bounds.upload_grace_s + earned_s - self._waited_s):

@@ -12,7 +12,8 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,6 +26,11 @@ from typing import Annotated, Literal, get_args
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from lookalike.core.errors import InputError
+
+try:
+    from fcntl import LOCK_EX, flock
+except ImportError:  # Windows; there, run one `lookalike keys` at a time
+    flock = None  # type: ignore[assignment]
 
 Scope = Literal["search", "write", "admin"]
 """What a key may do: ask, change products, or everything."""
@@ -97,20 +103,36 @@ def read_keys(path: Path) -> dict[str, Key]:
 
 def add_key(path: Path, key: Key) -> None:
     """Write a key to the file, beside those in it."""
-    keys = read_keys(path)
-    if key.id in keys:  # one in four thousand million, and yet
-        raise InputError(f"there is a key {key.id} already", hint="Make another.")
-    _write(path, {**keys, key.id: key})
+    with _alone(path):
+        keys = read_keys(path)
+        if key.id in keys:  # one in four thousand million, and yet
+            raise InputError(f"there is a key {key.id} already", hint="Make another.")
+        _write(path, {**keys, key.id: key})
 
 
 def revoke_key(path: Path, id_: str) -> Key:
     """Take a key out of the file; raise InputError for an id that is not in it."""
-    keys = read_keys(path)
-    if id_ not in keys:
-        raise InputError(f"{path} holds no key {id_}", hint="See: lookalike keys list")
-    key = keys.pop(id_)
-    _write(path, keys)
-    return key
+    with _alone(path):
+        keys = read_keys(path)
+        if id_ not in keys:
+            raise InputError(f"{path} holds no key {id_}", hint="See: lookalike keys list")
+        key = keys.pop(id_)
+        _write(path, keys)
+        return key
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let nobody else change the file meanwhile: two that read the same would undo what the other wrote.
+
+    The lock is on a file of its own, which stays, as the other one is replaced by each change.
+    """
+    lock = path.with_name(f"{path.name}.lock")
+    lock.touch(0o600)  # who cannot open it cannot hold it
+    with lock.open("rb+") as file:
+        if flock is not None:
+            flock(file, LOCK_EX)
+        yield
 
 
 def _write(path: Path, keys: Mapping[str, Key]) -> None:
@@ -140,6 +162,8 @@ class KeyRing:
         self._stamp = _stamp(path)
         self._keys = read_keys(path)
         self._checked = time.monotonic()
+        self._trouble = ""
+        """Why the file could not be read lately; it is logged once."""
 
     def verify(self, text: str) -> Key | None:
         """Return the key that this text is, None if it is unknown, revoked or expired."""
@@ -157,15 +181,19 @@ class KeyRing:
                 self._checked = now
                 stamp = _stamp(self._path)
                 if stamp != self._stamp:
-                    self._stamp = stamp
-                    self._read()
+                    self._read(stamp)
             return self._keys
 
-    def _read(self) -> None:
+    def _read(self, stamp: tuple[int, int, int] | None) -> None:
+        """Read the file; if that fails it is tried again at the next look, or a revocation could be missed for good."""
         try:
             self._keys = read_keys(self._path)
         except InputError as error:
-            _log.error("API keys stay as they were: %s", error)
+            if str(error) != self._trouble:
+                _log.error("API keys stay as they were: %s", error)
+            self._trouble = str(error)
+        else:
+            self._stamp, self._trouble = stamp, ""
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -6,25 +6,30 @@ No line and no label holds a query, a picture, a key or a body, and labels take 
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any, Final
 from uuid import uuid4
 
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lookalike.api import Shop
+from lookalike.core.clicks import diversity_in
 from lookalike.core.query import SearchResult
+from lookalike.service.workers import METRICS_FOLDER
 
 access_log = logging.getLogger("lookalike.access")
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128)
+_SHARES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _COUNTS: Final = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -84,20 +89,55 @@ class Metrics:
             "lookalike_encode_waiting",
             "Pictures or phrases of queries that wait to be encoded.",
             ("kind",),
+            multiprocess_mode="livesum",
             registry=registry,
         )
-        self.products = Gauge("lookalike_products", "Products in the catalogue.", registry=registry)
+        self.diversity = Histogram(
+            "lookalike_search_diversity",
+            "Share of pairs of results whose main categories differ.",
+            ("type",),
+            buckets=_SHARES,
+            registry=registry,
+        )
+        self.events = Counter(
+            "lookalike_events", "Events that clients reported.", ("action",), registry=registry
+        )
+        self.searches_logged = Counter(
+            "lookalike_searches_logged", "Searches written to the log.", registry=registry
+        )
+        self.searches_dropped = Counter(
+            "lookalike_searches_dropped",
+            "Searches not logged: too many waited, or they could not be written.",
+            registry=registry,
+        )
+        self.products = Gauge(
+            "lookalike_products",
+            "Products in the catalogue.",
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
         self.sequence = Gauge(
             "lookalike_snapshot_sequence",
-            "How far in the sequence of changes searches have come.",
+            "How far in the sequence of changes searches have come, in the worker that is furthest.",
             registry=registry,
+            multiprocess_mode="livemax",
         )
+        self.fresh = Gauge(
+            "lookalike_fresh_timestamp_seconds",
+            "What was written before this moment (Unix time) is searchable, in every worker.",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self.fresh.set(time())  # before there is a shop, nothing is out of date
 
     def searched(self, kind: str, result: SearchResult) -> None:
         """Count one search."""
         for stage, took_ms in result.took_ms.items():
             self.search_seconds.labels(kind, stage).observe(took_ms / 1e3)
         self.results.labels(kind).observe(len(result.hits))
+        diversity = diversity_in(hit.product for hit in result.hits)
+        if diversity is not None:
+            self.diversity.labels(kind).observe(diversity)
         if not result.hits:
             self.zero_results.labels(kind).inc()
 
@@ -106,14 +146,30 @@ class Metrics:
         self.batch_size.labels(kind).observe(size)
         self.batch_wait_seconds.labels(kind).observe(waited_s)
 
-    def page(self, shop: Shop | None, waiting: Mapping[str, int]) -> bytes:
-        """Return everything in the text format of Prometheus; `waiting` counts what is to be encoded, by kind."""
+    def looked(self, shop: Shop | None, waiting: Mapping[str, int], moment: float) -> None:
+        """Note what is so right now; done often, as another worker may be asked for all of it."""
+        self.fresh.set(moment)
+        self._now(shop, waiting)
+
+    def _now(self, shop: Shop | None, waiting: Mapping[str, int]) -> None:
         for kind, count in waiting.items():
             self.waiting.labels(kind).set(count)
         if shop is not None:
-            self.products.set(len(shop))
             self.sequence.set(shop.sequence)
-        return generate_latest(self.registry)
+
+    def page(self, shop: Shop | None, waiting: Mapping[str, int]) -> bytes:
+        """Return everything in the text format of Prometheus; `waiting` counts what is to be encoded, by kind.
+
+        Of several workers, that is all of them together.
+        """
+        self._now(shop, waiting)
+        if shop is not None:
+            self.products.set(len(shop))
+        if METRICS_FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        all_workers = CollectorRegistry()
+        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
+        return generate_latest(all_workers)
 
 
 class Observed:

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from lookalike.core.types import content_hash
 from lookalike.service.errors import Refused
+from lookalike.service.state import tagged_response
 
 router = APIRouter(include_in_schema=False)
 TYPES: Final[Mapping[str, str]] = {
@@ -47,7 +48,7 @@ def assets() -> Mapping[str, Asset]:
         media_type = TYPES.get(f".{file.name.rpartition('.')[2]}")
         if media_type is not None:
             content = file.read_bytes()
-            found[file.name] = Asset(content, media_type, f'"{content_hash(content)}"')
+            found[file.name] = Asset(content, media_type, content_hash(content))
     return found
 
 
@@ -73,8 +74,4 @@ def _sent(request: Request, name: str) -> Response:
     asset = assets().get(name)
     if asset is None:
         raise Refused(404, "not_found", f"the page has no file {name!r}", hint="GET / returns the page.")
-    headers = {"ETag": asset.tag, "Cache-Control": "no-cache"}
-    held = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
-    if asset.tag in held or "*" in held:
-        return Response(status_code=304, headers=headers)
-    return Response(asset.content, headers=headers, media_type=asset.media_type)
+    return tagged_response(request, asset.content, asset.media_type, asset.tag, "no-cache")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Final
 
 import orjson
@@ -18,14 +19,24 @@ from lookalike.service.answers import FIELDS, Plain, product_of
 from lookalike.service.errors import Refused, no_product
 from lookalike.service.schemas import Changes, Ids, ProductRow
 from lookalike.service.schemas_answers import Deleted, ProductAnswer, Written
-from lookalike.service.state import JsonRoute, ShopNow, StateNow, json_response
-from lookalike.service.writing import Entry, Line, edit_of, lines, read_lines, write
+from lookalike.service.state import (
+    JsonRoute,
+    ShopNow,
+    State,
+    StateNow,
+    json_response,
+    product_response,
+    tagged_response,
+)
+from lookalike.service.writing import Entry, Line, RowBounds, edit_of, lines, read_lines, write
 
 router = APIRouter(route_class=JsonRoute, tags=["products"])
 Id = Annotated[str, Path(description="A product id.", examples=["D00001"])]
 NDJSON: Final = "application/x-ndjson"
 ROWS_AT_ONCE: Final = 256
 """Rows of a file that are written together: what has come is in the shop before the rest has arrived."""
+BYTES_AT_ONCE: Final = 16_000_000
+"""Rows with photos in them are written together up to so many bytes: they wait in memory."""
 _ROW_EXAMPLE: Final = ProductRow.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index]
 _BULK_BODY: Final[Plain] = {
     "required": True,
@@ -53,18 +64,21 @@ _BULK_BODY: Final[Plain] = {
     },
 )
 def image(request: Request, state: StateNow, shop: ShopNow, id: Id) -> Response:
-    """Return a small JPEG of a product; 304 if the caller holds it already (If-None-Match)."""
+    """Return a small JPEG of a product; 304 if the caller holds it already (If-None-Match).
+
+    If there is no such picture, but a product whose id is all of the path, that product is returned.
+    """
     data = shop.picture_of(id)
     if data is None:
-        if not shop.get([id]):
-            raise no_product(id)
-        raise Refused(404, "no_image", f"product {id!r} has no picture", hint="Write the product with one.")
-    tag = f'"{content_hash(data)}"'
-    headers = {"ETag": tag, "Cache-Control": f"public, max-age={state.settings.image_max_age_s}"}
-    held = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
-    if tag in held or "*" in held:
-        return Response(status_code=304, headers=headers)
-    return Response(data, headers=headers, media_type="image/jpeg")
+        whole = f"{id}/image"
+        held = shop.get([id, whole])
+        if id in held and whole not in held:
+            raise Refused(
+                404, "no_image", f"product {id!r} has no picture", hint="Write the product with one."
+            )
+        return product_response(shop, whole, otherwise=id)
+    cache = f"private, max-age={state.settings.image_max_age_s}"  # another caller may have no key
+    return tagged_response(request, data, "image/jpeg", content_hash(data), cache)
 
 
 @router.get(
@@ -74,10 +88,7 @@ def image(request: Request, state: StateNow, shop: ShopNow, id: Id) -> Response:
 )
 def get(shop: ShopNow, id: Id) -> Response:
     """Return a product, inactive or not, with all its fields."""
-    product = shop.get([id]).get(id)
-    if product is None:
-        raise no_product(id)
-    return json_response(product_of(product, list(FIELDS)))
+    return product_response(shop, id, otherwise=id)
 
 
 @router.put(
@@ -104,37 +115,50 @@ async def put_many(request: Request, state: StateNow, shop: ShopNow) -> Response
     product is there, but that a picture of it could not be used.
     """
     told: list[bytes] = []
-    rows: list[Line] = []
-    request_id = request.state.request_id
-
-    async def flush() -> None:
-        told.extend(await run_in_threadpool(_outcomes, shop, rows, request_id))
-        rows.clear()
-
-    most = state.settings.max_rows
-    async for line in lines(request.stream(), state.settings.max_row_bytes):
-        rows.append(_too_many(most) if len(told) + len(rows) >= most else line)
-        if len(rows) >= ROWS_AT_ONCE:
-            await flush()
-    await flush()
+    body, settings = request.stream(), state.settings
+    bounds = RowBounds(settings.max_row_bytes, settings.max_array_bytes, settings.max_json_values)
+    async with aclosing(lines(body, bounds)) as found:
+        async for rows in _together(found, settings.max_rows):
+            told += await run_in_threadpool(_outcomes, state, shop, rows, request.state.request_id)
+    async for _ in body:
+        pass  # beyond the last row allowed: most clients read no answer before they have sent everything
     if not told:
         raise Refused(422, "invalid", "the body holds no products", hint="Write one JSON object per line.")
     return Response(b"".join(told), media_type=NDJSON)
+
+
+async def _together(found: AsyncIterator[Line], most: int) -> AsyncIterator[list[Line]]:
+    """Gather rows that are written together; behind `most` of them comes one refusal, and no more is looked at."""
+    rows: list[Line] = []
+    count = held_bytes = 0
+    async for line in found:
+        if count == most:
+            rows.append(_too_many(most))
+            break
+        rows.append(line)
+        count += 1
+        held_bytes += 0 if isinstance(line, Refused) else len(line)
+        if len(rows) >= ROWS_AT_ONCE or held_bytes >= BYTES_AT_ONCE:
+            yield rows
+            rows, held_bytes = [], 0
+    if rows:
+        yield rows
 
 
 def _too_many(most: int) -> Refused:
     return Refused(
         422,
         "limit",
-        f"this is row {most + 1} or a later one",
-        hint="Send it in another request, or raise the setting service.max_rows.",
+        f"row {most + 1} and those after it were not looked at",
+        hint="Send them in another request, or raise the setting service.max_rows.",
         field="service.max_rows",
     )
 
 
-def _outcomes(shop: Shop, rows: Sequence[Line], request_id: str) -> list[bytes]:
+def _outcomes(state: State, shop: Shop, rows: Sequence[Line], request_id: str) -> list[bytes]:
     """Write rows; return a line for each."""
-    outcomes = write(shop, read_lines(rows))
+    with state.writing(wait_s=None):  # the rows before are written already
+        outcomes = write(shop, read_lines(rows))
     return [orjson.dumps(_with_request(each, request_id)) + b"\n" for each in outcomes]
 
 
@@ -151,6 +175,7 @@ def _with_request(outcome: Plain, request_id: str) -> Plain:
 )
 def put(
     request: Request,
+    state: StateNow,
     shop: ShopNow,
     id: Id,
     row: ProductRow,
@@ -160,7 +185,8 @@ def put(
         raise Refused(
             422, "invalid", f"the path says {id!r}, the body {row.id!r}", hint="Leave out one.", field="id"
         )
-    [outcome] = write(shop, [Entry(id, row.model_copy(update={"id": id}))])
+    with state.writing():
+        [outcome] = write(shop, [Entry(id, row.model_copy(update={"id": id}))])
     if outcome["status"] == "failed":
         error = outcome["error"]
         raise Refused(422, error["code"], error["message"], hint=error["remedy"], field=error.get("field"))
@@ -172,12 +198,13 @@ def put(
     summary="Change fields of a product",
     responses={200: {"model": ProductAnswer, "description": "The product as it is now."}},
 )
-def patch(shop: ShopNow, id: Id, changes: Changes) -> Response:
+def patch(state: StateNow, shop: ShopNow, id: Id, changes: Changes) -> Response:
     """Change only the fields given (JSON Merge Patch, RFC 7396), at once: nothing is fetched or embedded anew.
 
     Title, description and pictures are what a product is embedded by: to change them, PUT the whole product.
     """
-    product = shop.change(id, edit_of(changes))
+    with state.writing():
+        product = shop.change(id, edit_of(changes))
     if product is None:
         raise no_product(id)
     return json_response(product_of(product, list(FIELDS)))
@@ -188,9 +215,11 @@ def patch(shop: ShopNow, id: Id, changes: Changes) -> Response:
     summary="Delete a product",
     responses={200: {"model": Deleted, "description": "It is gone."}},
 )
-def delete(shop: ShopNow, id: Id) -> Response:
+def delete(state: StateNow, shop: ShopNow, id: Id) -> Response:
     """Delete a product; it is not found from now on."""
-    if not shop.delete([id]):
+    with state.writing():
+        deleted = shop.delete([id])
+    if not deleted:
         raise no_product(id)
     return json_response({"deleted": 1})
 
@@ -206,4 +235,5 @@ def delete_many(state: StateNow, shop: ShopNow, asked: Annotated[Ids, Body()]) -
         raise LimitError(
             "service.max_rows", f"{len(asked.ids)} ids in one request, at most {state.settings.max_rows}"
         )
-    return json_response({"deleted": shop.delete(asked.ids)})
+    with state.writing():
+        return json_response({"deleted": shop.delete(asked.ids)})

@@ -1,6 +1,7 @@
 """The wire, inwards: what clients may send, checked field by field.
 
-No unknown field passes, and in JSON no text where a number belongs. What clients get is in `schemas_answers`.
+No unknown field passes, and in JSON no text where a number belongs. Of what is wrong in a list, the first is enough: to
+say all of it takes far longer than to read it. What clients get is in `schemas_answers`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Text = Annotated[str, Field(max_length=2000)]
 FilterText = Annotated[str, Field(max_length=20_000)]
@@ -20,12 +30,38 @@ PictureUrl = Annotated[
         description="An http(s) URL or a data: URI; files of the server are never read.",
     ),
 ]
-Texts = Annotated[list[Text], Field(max_length=100)]
+Mark = Annotated[str, Field(min_length=1, max_length=100)]
+MAX_WEIGHTS = 100
+Texts = Annotated[list[Text], Field(max_length=100, fail_fast=True)]
+
+
+def _few(given: object) -> object:
+    """Refuse too many weights before each of them is checked."""
+    if isinstance(given, dict) and len(given) > MAX_WEIGHTS:
+        raise PydanticCustomError("too_long", f"there are {len(given)} weights, at most {MAX_WEIGHTS}")
+    return given
+
+
+Weights = Annotated[dict[str, Weight], Field(max_length=MAX_WEIGHTS), BeforeValidator(_few)]
+
+
+class Closed(BaseModel):
+    """An object without unknown fields; of far too many fields only one is told."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at_most_its_fields(cls, given: object) -> object:
+        if isinstance(given, dict) and len(given) > len(cls.model_fields):
+            unknown = next(name for name in given if name not in cls.model_fields)
+            error = InitErrorDetails(type="extra_forbidden", loc=(unknown,), input=None)
+            raise ValidationError.from_exception_data(cls.__name__, [error])
+        return given
+
 
 # --- searching --------------------------------------------------------------------------------------------------------
 
 
-class Options(BaseModel):
+class Options(Closed):
     """What every search takes besides what it looks for."""
 
     model_config = ConfigDict(extra="forbid")
@@ -51,6 +87,10 @@ class Options(BaseModel):
     cursor: Annotated[str, Field(max_length=200_000)] | None = Field(
         None, description="The cursor of an answer: asks for its next page."
     )
+    client_id: Mark | None = Field(
+        None, description="Who asks, for the log: any name that tells nobody who it is. Or X-Client-ID."
+    )
+    log: bool = Field(True, description="Whether the search is logged, where searches are.")
 
 
 class Parameters(Options):
@@ -72,7 +112,7 @@ class ImageSearch(Parameters):
     """One photo or several."""
 
     image: list[UploadFile] = Field([], description="Picture files.")
-    image_url: list[PictureUrl] = Field([], examples=[[]])
+    image_url: list[PictureUrl] = Field([], fail_fast=True, examples=[[]])
     box: Text | None = Field(
         None,
         description="Look only for what is in this part of the first image: x,y,width,height from 0 to 1.",
@@ -87,7 +127,7 @@ class MultimodalSearch(ImageSearch):
     image_weight: float = Field(0.5, ge=0, le=1, description="How much the photo counts against the phrase.")
 
 
-class Part(BaseModel):
+class Part(Closed):
     """One thing to look for; a negative weight pushes away from it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -96,7 +136,7 @@ class Part(BaseModel):
     text: Text | None = None
     like: Text | None = Field(None, description="A product id.")
     space: Text | None = Field(None, description="The space of `vector`.")
-    vector: Annotated[list[float], Field(max_length=65_536)] | None = None
+    vector: Annotated[list[float], Field(max_length=65_536, fail_fast=True)] | None = None
     weight: Weight = 1.0
     box: Annotated[list[float], Field(min_length=4, max_length=4)] | None = Field(
         None, description="The part of the image to look for: x, y, width, height from 0 to 1."
@@ -127,17 +167,17 @@ class SearchRequest(Options):
         },
     )
 
-    parts: Annotated[list[Part], Field(max_length=1000)] = Field(
+    parts: Annotated[list[Part], Field(max_length=1000, fail_fast=True)] = Field(
         [], description="What to look for; without any, everything the filter lets through."
     )
     where: FilterText | dict[str, JsonValue] | None = Field(None, description="A filter, as text or JSON.")
-    weights: dict[str, Weight] | None = Field(
+    weights: Weights | None = Field(
         None, description="How much each space counts.", examples=[{"image": 0.7, "title": 0.3}]
     )
-    rerank: Text | dict[str, Weight] = Field("relevance", description="A ranking profile, or signals.")
+    rerank: Text | Weights = Field("relevance", description="A ranking profile, or signals.")
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(Closed):
     """Several searches; each fails or succeeds alone."""
 
     model_config = ConfigDict(
@@ -152,13 +192,87 @@ class BatchRequest(BaseModel):
     )
 
 
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+class EventObject(BaseModel):
+    """What an event is about; other fields are not kept."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    object_id: Annotated[str, Field(min_length=1, max_length=2000)] | int = Field(
+        description="The product's id."
+    )
+
+
+class EventPosition(BaseModel):
+    """Where it was; other fields are not kept."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    ordinal: int | None = Field(
+        None, ge=1, le=1_000_000, description="The product's position among the results, from 1."
+    )
+
+
+class EventAttributes(BaseModel):
+    """More about an event; other fields are not kept."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    object: EventObject | None = None
+    position: EventPosition | None = None
+
+
+class EventRow(Closed):
+    """One thing somebody did with results, as User Behavior Insights (UBI 1.3) writes it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "action_name": "click",
+                    "query_id": "c0ffee5f2d9a4b1e77aa0a3d",
+                    "client_id": "5e3b2a1c",
+                    "session_id": "84266fdb",
+                    "timestamp": "2026-03-01T12:00:00Z",
+                    "event_attributes": {"object": {"object_id": "D00001"}, "position": {"ordinal": 3}},
+                }
+            ]
+        },
+    )
+
+    action_name: Literal["impression", "click", "add_to_cart", "purchase"]
+    timestamp: Text | None = Field(
+        None, description="When, ISO 8601, UTC if it says no zone; by default now."
+    )
+    query_id: Mark | None = Field(None, description="The search_id of the answer.")
+    client_id: Mark | None = Field(None, description="Who, as in searches.")
+    session_id: Mark | None = None
+    event_attributes: EventAttributes = EventAttributes()
+    application: Text | None = Field(None, description="Not kept, nor are the following.")
+    message: Text | None = None
+    message_type: Text | None = None
+    user_id: Text | None = None
+
+
+class EventRows(BaseModel):
+    """Several events; each fails or succeeds alone."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"events": []}]})
+
+    events: list[EventRow]
+
+
 # --- products ---------------------------------------------------------------------------------------------------------
 
 Name = Annotated[str, Field(max_length=20_000)]
 JsonNumber = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Changes(BaseModel):
+class Changes(Closed):
     """Fields that change without a new embedding. What is not given stays; null empties a field."""
 
     model_config = ConfigDict(
@@ -173,7 +287,9 @@ class Changes(BaseModel):
     price: Annotated[JsonNumber, Field(ge=0)] | None = None
     currency: Name | None = Field(None, description="Three letters, such as EUR.")
     brand: Name | None = None
-    categories: list[Name] | None = Field(None, description="Paths such as Women/Shoes, the main one first.")
+    categories: list[Name] | None = Field(
+        None, fail_fast=True, description="Paths such as Women/Shoes, the main one first."
+    )
     attributes: dict[str, JsonValue] | None = Field(
         None, description="Anything else; in a change, a null takes one away and others stay."
     )
@@ -210,14 +326,14 @@ class ProductRow(Changes):
     id: Name | None = Field(None, description="In a path it need not be repeated.")
     title: Name = ""
     description: Name = ""
-    images: list[PictureUrl] = []
+    images: list[PictureUrl] = Field([], fail_fast=True)
 
 
-class Ids(BaseModel):
+class Ids(Closed):
     """Products by id."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"ids": ["D00001"]}]}
     )
 
-    ids: list[Text]
+    ids: list[Text] = Field(fail_fast=True)

@@ -6,12 +6,25 @@ tests compare the two.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lookalike.core.clicks import Measures, PhraseCount, PositionMeasures
 
-class Because(BaseModel):
+_NO_MEASURES: dict[str, Any] = {"searches": 0, "seen": 0} | dict.fromkeys(
+    field.name for field in fields(Measures) if field.name not in ("searches", "seen")
+)
+
+
+class Exact(BaseModel):
+    """An object with these fields and no others, so that a test finds what is sent and not described."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Because(Exact):
     """One term of a score."""
 
     name: str
@@ -22,7 +35,7 @@ class Because(BaseModel):
     similarity: float | None
 
 
-class Found(BaseModel):
+class Found(Exact):
     """One product found."""
 
     id: str
@@ -32,14 +45,14 @@ class Found(BaseModel):
     because: list[Because] | None = Field(None, description="Only with `explain`; adds up to the score.")
 
 
-class FacetCount(BaseModel):
+class FacetCount(Exact):
     """One value of a column, and how many of the products that matched have it."""
 
     value: str | float | bool
     count: int
 
 
-class Answer(BaseModel):
+class Answer(Exact):
     """The answer to a search."""
 
     model_config = ConfigDict(
@@ -78,7 +91,7 @@ class Answer(BaseModel):
     notes: list[str]
 
 
-class Error(BaseModel):
+class Error(Exact):
     """What went wrong, and what to do."""
 
     code: str
@@ -89,7 +102,7 @@ class Error(BaseModel):
     request_id: str
 
 
-class ErrorAnswer(BaseModel):
+class ErrorAnswer(Exact):
     """Every answer that is no success."""
 
     model_config = ConfigDict(
@@ -111,13 +124,13 @@ class ErrorAnswer(BaseModel):
     error: Error
 
 
-class FailedQuery(BaseModel):
+class FailedQuery(Exact):
     """A query of a batch that failed, beside others that did not."""
 
     error: Error
 
 
-class BatchAnswer(BaseModel):
+class BatchAnswer(Exact):
     """The answers of a batch, in the order of its queries."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"results": []}]})
@@ -125,7 +138,7 @@ class BatchAnswer(BaseModel):
     results: list[Answer | FailedQuery]
 
 
-class ProductAnswer(BaseModel):
+class ProductAnswer(Exact):
     """One product, whole."""
 
     model_config = ConfigDict(
@@ -155,7 +168,7 @@ class ProductAnswer(BaseModel):
     images: list[str] = Field(description="Those of its pictures that are on the web.")
 
 
-class Written(BaseModel):
+class Written(Exact):
     """What became of one product. Written with an error: it is there, but a picture of it could not be used."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"id": "P1042", "status": "written"}]})
@@ -165,7 +178,7 @@ class Written(BaseModel):
     error: Error | None = None
 
 
-class Deleted(BaseModel):
+class Deleted(Exact):
     """How many products were deleted."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"deleted": 1}]})
@@ -173,14 +186,30 @@ class Deleted(BaseModel):
     deleted: int
 
 
-class Column(BaseModel):
+class FailedEvent(BaseModel):
+    """An event that was not kept."""
+
+    index: int = Field(description="Which of those sent, from 0.")
+    error: Error
+
+
+class EventsAnswer(BaseModel):
+    """What became of events."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"accepted": 2, "failed": []}]})
+
+    accepted: int = Field(description="How many are kept; 0 where none are kept at all.")
+    failed: list[FailedEvent]
+
+
+class Column(Exact):
     """One column that filters and facets can name."""
 
     name: str
     types: list[Literal["text", "number", "true/false", "date"]]
 
 
-class ColumnsAnswer(BaseModel):
+class ColumnsAnswer(Exact):
     """The columns there are."""
 
     model_config = ConfigDict(
@@ -197,6 +226,19 @@ class EncoderStats(BaseModel):
     fingerprint: str
 
 
+class SearchStats(BaseModel):
+    """What people searched for in a period, and what they did with the results; shares of nothing are null."""
+
+    since: str
+    until: str
+    total: Measures
+    by_kind: dict[str, Measures] = Field(description="By what was asked with, such as text or image.")
+    by_position: list[PositionMeasures]
+    top_queries: list[PhraseCount]
+    zero_result_queries: list[PhraseCount]
+    events: dict[str, int] = Field(description="Events that came in the period, by action.")
+
+
 class Stats(BaseModel):
     """The shop and this process."""
 
@@ -207,8 +249,20 @@ class Stats(BaseModel):
                     "products": 92,
                     "encoder": {"name": "builtin", "fingerprint": "builtin-2"},
                     "snapshot": "seq-95",
+                    "workers": 1,
+                    "pid": 4711,
                     "uptime_s": 12.5,
                     "versions": {"lookalike": "0.2.0"},
+                    "searches": {
+                        "since": "2026-02-22T12:00:00+00:00",
+                        "until": "2026-03-01T12:00:00+00:00",
+                        "total": _NO_MEASURES,
+                        "by_kind": {},
+                        "by_position": [{"position": 1, "seen": 40, "clicked": 10, "ctr": 0.25}],
+                        "top_queries": [],
+                        "zero_result_queries": [],
+                        "events": {"impression": 40, "click": 10, "add_to_cart": 2, "purchase": 1},
+                    },
                 }
             ]
         }
@@ -217,11 +271,14 @@ class Stats(BaseModel):
     products: int
     encoder: EncoderStats
     snapshot: str
+    workers: int = Field(description="How many processes serve the shop.")
+    pid: int = Field(description="The one of them that answers.")
     uptime_s: float
     versions: dict[str, str]
+    searches: SearchStats
 
 
-class Health(BaseModel):
+class Health(Exact):
     """A plain yes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"ok": True}]})

@@ -16,7 +16,7 @@ from lookalike.core.filters import And, Compare, Filter, Or, compare
 from lookalike.core.query import SearchResult
 from lookalike.questions import Question, read_filter
 from lookalike.service.answers import answer_of, check_fields
-from lookalike.service.errors import described, invalid, no_product
+from lookalike.service.errors import described, invalid
 from lookalike.service.schemas import (
     BatchRequest,
     ImageSearch,
@@ -28,7 +28,8 @@ from lookalike.service.schemas import (
     TextSearch,
 )
 from lookalike.service.schemas_answers import Answer, BatchAnswer
-from lookalike.service.state import JsonRoute, ShopNow, State, StateNow, json_response
+from lookalike.service.search_log import Answered, client_of, logged
+from lookalike.service.state import JsonRoute, ShopNow, State, StateNow, json_response, product_response
 
 router = APIRouter(route_class=JsonRoute, tags=["search"])
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
@@ -43,7 +44,7 @@ def by_text(
     request: Request, state: StateNow, shop: ShopNow, asked: Annotated[TextSearch, Query()]
 ) -> Response:
     """Find products that fit a phrase, under filters."""
-    return _answered(request, state, _question(shop, asked, [{"text": asked.q}]), asked, "text")
+    return _answered(request, state, shop, _question(shop, asked, [{"text": asked.q}]), asked, "text")
 
 
 @router.post("/v1/search/image", summary="Search with photos", responses=ANSWERS)
@@ -57,7 +58,7 @@ def by_image(
     images = _images(state, asked)
     if not images:
         raise QueryError("there is no image", hint="Send a file as `image`, or give `image_url`.")
-    return _answered(request, state, _question(shop, asked, images), asked, "image")
+    return _answered(request, state, shop, _question(shop, asked, images), asked, "image")
 
 
 @router.post("/v1/search/multimodal", summary="Search with a photo and a phrase", responses=ANSWERS)
@@ -73,7 +74,7 @@ def by_both(
     if not images and not texts:
         raise QueryError("there is neither an image nor a text", hint="Send `image`, `text`, or both.")
     parts = _shared_out(images, texts, asked.image_weight) if images and texts else [*images, *texts]
-    return _answered(request, state, _question(shop, asked, parts), asked, "multimodal")
+    return _answered(request, state, shop, _question(shop, asked, parts), asked, "multimodal")
 
 
 @router.get(
@@ -88,12 +89,15 @@ def similar(
     id: Annotated[str, Path(description="A product id.", examples=["D00001"])],
     asked: Annotated[Parameters, Query()],
 ) -> Response:
-    """Find products that look like, read like and share attributes with this one."""
+    """Find products that look like, read like and share attributes with this one.
+
+    If there is no such product, but one whose id is all of the path, that product is returned.
+    """
     try:
-        return _answered(request, state, _question(shop, asked, [{"like": id}]), asked, "similar")
+        return _answered(request, state, shop, _question(shop, asked, [{"like": id}]), asked, "similar")
     except QueryError:
         if not shop.get([id]):
-            raise no_product(id) from None
+            return product_response(shop, f"{id}/similar", otherwise=id)
         raise
 
 
@@ -103,7 +107,7 @@ def by_parts(request: Request, state: StateNow, shop: ShopNow, asked: SearchRequ
 
     Without parts, everything the filter lets through comes, in the order of `rerank`.
     """
-    return _answered(request, state, _question_of(state, shop, asked), asked, "parts")
+    return _answered(request, state, shop, _question_of(state, shop, asked), asked, "parts")
 
 
 @router.post(
@@ -119,15 +123,19 @@ def by_batch(request: Request, state: StateNow, shop: ShopNow, asked: BatchReque
             f"{len(asked.queries)} queries in a batch, at most {state.settings.max_queries}",
         )
     prepared = [_prepared(state, shop, query) for query in asked.queries]
-    good = [each for each in prepared if not isinstance(each, LookalikeError)]
-    results = iter(_all_or_each(shop, [question for _, question in good]))
+    good = [each[1] for each in prepared if not isinstance(each, LookalikeError)]
+    _check_images(state, sum("image" in part for question in good for part in question["parts"]))
+    with state.fetching(sum(map(_from_web, good))):
+        results = iter(shop.search_each(good))
     answers = []
     for each in prepared:
         outcome = each if isinstance(each, LookalikeError) else next(results)
         if isinstance(outcome, SearchResult):
-            options = cast(tuple[SearchRequest, Question], each)[0]
+            options, question = cast(tuple[SearchRequest, Question], each)
             state.metrics.searched("batch", outcome)
-            answers.append(answer_of(outcome, options.fields, explain=options.explain))
+            answer = answer_of(outcome, options.fields, explain=options.explain)
+            _log(request, state, options, Answered(answer["search_id"], question, outcome))
+            answers.append(answer)
         else:
             told = described(outcome)
             answers.append({"error": told | {"request_id": request.state.request_id}})
@@ -185,8 +193,14 @@ def _images(state: State, asked: ImageSearch) -> list[dict[str, Any]]:
 def _check_images(state: State, count: int) -> None:
     if count > state.settings.max_images:
         raise LimitError(
-            "service.max_images", f"{count} images in one query, at most {state.settings.max_images}"
+            "service.max_images", f"{count} images in one request, at most {state.settings.max_images}"
         )
+
+
+def _from_web(question: Question) -> int:
+    """Count the pictures of a question that somebody else's server is asked for."""
+    images = [part.get("image") for part in question.get("parts", ())]
+    return sum(isinstance(image, str) and not image.lower().startswith("data:") for image in images)
 
 
 def _shared_out(images: Parts, texts: Parts, image_weight: float) -> Parts:
@@ -210,7 +224,7 @@ def _prepared(state: State, shop: Shop, query: object) -> tuple[SearchRequest, Q
         asked = SearchRequest.model_validate(query)
         return asked, _question_of(state, shop, asked)
     except ValidationError as error:
-        return invalid(error.errors())
+        return invalid(error.errors(include_url=False))
     except (InputError, LimitError) as error:
         return error
 
@@ -218,12 +232,15 @@ def _prepared(state: State, shop: Shop, query: object) -> tuple[SearchRequest, Q
 # --- from results to answers ------------------------------------------------------------------------------------------
 
 
-def _answered(request: Request, state: State, question: Question, asked: Options, kind: str) -> Response:
+def _answered(
+    request: Request, state: State, shop: Shop, question: Question, asked: Options, kind: str
+) -> Response:
     """Ask the shop; count the search, and put what it came to on the request's line in the log."""
-    shop = cast(Shop, state.shop)
-    result = shop.search(**question)
+    with state.fetching(_from_web(question)):
+        result = shop.search(**question)
     state.metrics.searched(kind, result)
     answer = answer_of(result, asked.fields, explain=asked.explain)
+    _log(request, state, asked, Answered(answer["search_id"], question, result))
     request.state.search = {
         "search": kind,
         "search_id": answer["search_id"],
@@ -234,16 +251,7 @@ def _answered(request: Request, state: State, question: Question, asked: Options
     return json_response(answer)
 
 
-def _all_or_each(shop: Shop, questions: Sequence[Question]) -> list[SearchResult | LookalikeError]:
-    """Answer questions together, which is faster; if one of them fails, each by itself."""
-    try:
-        return list(shop.search_many(questions))
-    except (InputError, LimitError):
-        return [_alone(shop, question) for question in questions]
-
-
-def _alone(shop: Shop, question: Question) -> SearchResult | LookalikeError:
-    try:
-        return shop.search(**question)
-    except (InputError, LimitError) as error:
-        return error
+def _log(request: Request, state: State, asked: Options, answered: Answered) -> None:
+    """Have a search logged, unless it is not to be."""
+    if state.log is not None and asked.log:
+        state.log.add(logged(answered, asked.client_id or client_of(request.headers)))

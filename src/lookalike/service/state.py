@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from time import monotonic
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from lookalike.api import Shop
+from lookalike.core.errors import Overloaded
 from lookalike.core.ports import Encoder
 from lookalike.engine.batching import BatchingEncoder
-from lookalike.service.errors import Refused
+from lookalike.service.answers import FIELDS, product_of
+from lookalike.service.errors import Refused, no_product
+from lookalike.service.json_in import read_json
 from lookalike.service.observe import Metrics
+from lookalike.service.search_log import SearchLog
 from lookalike.service.settings import ServiceSettings
+
+PATIENCE_S = 1.0
+"""How long a change of a product waits for one of `max_writing` places; and at the end, we for what is being encoded."""
 
 
 @dataclass(slots=True)
@@ -31,20 +41,72 @@ class State:
     started_s: float = field(default_factory=monotonic)
     queries: BatchingEncoder | None = None
     """What encodes for several requests at once, if the shop was opened with `batched`."""
+    log: SearchLog | None = None
+    """What keeps searches, if they are kept and the shop is open."""
+    workers: int = 1
+    """How many processes serve the shop together."""
+
+    _fetching: BoundedSemaphore = field(init=False)
+    _writing: BoundedSemaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make as many places as there may be."""
+        self._fetching = BoundedSemaphore(self.settings.max_fetching)
+        self._writing = BoundedSemaphore(self.settings.max_writing)
+
+    @contextmanager
+    def fetching(self, count: int) -> Iterator[None]:
+        """Hold a place while `count` pictures are got from the web, if any; raise Overloaded if all places are taken.
+
+        Threads are few: slow web servers must not be able to keep all of them from those who search without.
+        """
+        if count and not self._fetching.acquire(blocking=False):
+            raise Overloaded(
+                "too many searches wait for pictures from the web: service.max_fetching allows no more",
+                retry_after_s=1.0,
+            )
+        try:
+            yield
+        finally:
+            if count:
+                self._fetching.release()
+
+    @contextmanager
+    def writing(self, wait_s: float | None = PATIENCE_S) -> Iterator[None]:
+        """Hold a place while products are changed; raise Overloaded if there is none within `wait_s`, None for any time.
+
+        Changes of one product wait for each other, perhaps for a slow picture: those who search must not wait with them.
+        """
+        if not self._writing.acquire(timeout=wait_s):
+            raise Overloaded(
+                "too many changes of products are worked on: service.max_writing allows no more",
+                retry_after_s=1.0,
+            )
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def batched(self, encoder: Encoder) -> Encoder:
         """Return an encoder that encodes for several requests at once, and is counted: `query_encoder` of a shop."""
         self.queries = BatchingEncoder(encoder, self.settings.batching, self.metrics.encoded)
         return self.queries
 
+    def looked(self, moment: float) -> None:
+        """Note that all that was written before a moment (Unix time) is searchable here."""
+        self.metrics.looked(self.shop, self._waiting(), moment)
+
+    def _waiting(self) -> Mapping[str, int]:
+        return self.queries.waiting() if self.queries else {}
+
     def metrics_page(self) -> bytes:
         """Return everything that is counted, in the text format of Prometheus."""
-        return self.metrics.page(self.shop, self.queries.waiting() if self.queries else {})
+        return self.metrics.page(self.shop, self._waiting())
 
     def close(self) -> None:
-        """Encode what still waits, then let go of the shop."""
+        """Let go of the shop; what still waits to be encoded has a moment, as nobody waits for it any more."""
         if self.queries is not None:
-            self.queries.close()
+            self.queries.close(PATIENCE_S)
         if self.shop is not None:
             self.shop.close()
 
@@ -73,21 +135,56 @@ def json_response(content: object, status: int = 200) -> Response:
     return Response(orjson.dumps(content), status, media_type="application/json")
 
 
+def product_response(shop: Shop, id_: str, *, otherwise: str) -> Response:
+    """Return a product with all its fields; raise the error that there is none called `otherwise`."""
+    product = shop.get([id_]).get(id_)
+    if product is None:
+        raise no_product(otherwise)
+    return json_response(product_of(product, list(FIELDS)))
+
+
+def tagged_response(request: Request, content: bytes, media_type: str, tag: str, cache: str) -> Response:
+    """Return content by its tag, or 304 to a caller that holds it already (If-None-Match); `cache` is Cache-Control."""
+    headers = {"ETag": f'"{tag}"', "Cache-Control": cache}
+    held = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if headers["ETag"] in held or "*" in held:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
+
+
 class _OrjsonRequest(Request):
+    refused: Refused | None = None
+
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
-            self._json = orjson.loads(await self.body())
+            most = self.app.state.service.settings.max_json_values
+            try:
+                self._json = read_json(await self.body(), most)
+            except Refused as refused:
+                self.refused = refused
+                raise
         return self._json
+
+    def form(self, **limits: Any) -> Any:
+        # A field may hold a photo, as a data URI; bodies as a whole are bounded already.
+        most = self.app.state.service.settings.bounds.max_body_bytes
+        return super().form(**{"max_part_size": most, **limits})
 
 
 class JsonRoute(APIRoute):
-    """A route whose bodies are read by orjson, which refuses NaN, half characters and endless nesting as malformed."""
+    """A route whose JSON is read by orjson, which refuses NaN, half characters and endless nesting as malformed."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
         answer = super().get_route_handler()
 
         async def read_and_answer(request: Request) -> Response:
-            return await answer(_OrjsonRequest(request.scope, request.receive))
+            read = _OrjsonRequest(request.scope, request.receive)
+            try:
+                return await answer(read)
+            except HTTPException:  # what FastAPI makes of any error in reading a body
+                if read.refused is None:
+                    raise
+                raise read.refused from None
 
         return read_and_answer

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from time import monotonic
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from lookalike import __version__
+from lookalike.core.clicks import plain, report_of
 from lookalike.service.schemas_answers import ColumnsAnswer, Health, Stats
 from lookalike.service.state import ShopNow, StateNow, json_response
 
 router = APIRouter(tags=["status"])
 _TYPE_NAMES: Final = {"str": "text", "float": "number", "bool": "true/false", "datetime": "date"}
+TOP: Final = 20
+"""Phrases that are listed."""
 _TOLD: Final = ("fastapi", "numpy", "onnxruntime", "pillow")
 
 
@@ -39,16 +44,25 @@ def columns(shop: ShopNow) -> Response:
     summary="Describe the shop and this process",
     responses={200: {"model": Stats, "description": "Numbers and versions."}},
 )
-def stats(state: StateNow, shop: ShopNow) -> Response:
-    """Return how many products there are, what encodes them, and what runs here."""
+def stats(
+    state: StateNow,
+    shop: ShopNow,
+    days: Annotated[int, Query(ge=1, le=3650, description="How far back searches are counted.")] = 7,
+) -> Response:
+    """Return how many products there are, what encodes them, what runs here, and how searches did lately."""
+    until = datetime.now(UTC)
+    since = until - timedelta(days=days)
     versions = {"lookalike": __version__, "python": platform.python_version()}
     return json_response(
         {
             "products": len(shop),
             "encoder": {"name": shop.encoder.name, "fingerprint": shop.encoder.fingerprint},
             "snapshot": f"seq-{shop.sequence}",
+            "workers": state.workers,
+            "pid": os.getpid(),
             "uptime_s": round(monotonic() - state.started_s, 1),
             "versions": versions | {name: version(name) for name in _TOLD},
+            "searches": plain(report_of(shop.event_log.counts(since, until, TOP), since, until)),
         }
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
+from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from lookalike.api import Shop
@@ -19,6 +20,7 @@ from lookalike.core.rows import LIMITS, Problem, read_row
 from lookalike.core.types import Product
 from lookalike.service.answers import Plain
 from lookalike.service.errors import Refused, described, invalid
+from lookalike.service.json_in import check_values, read_json
 from lookalike.service.schemas import Changes, ProductRow
 
 _MARK: Final = b"\xef\xbb\xbf"
@@ -30,25 +32,34 @@ _COLUMNS: Final = ColumnMap(
 )
 
 
-async def lines(chunks: AsyncIterator[bytes], max_row_bytes: int) -> AsyncIterator[Line]:
+@dataclass(frozen=True, slots=True)
+class RowBounds:
+    """How much one row may be, and a whole array of them: the settings of these names."""
+
+    max_row_bytes: int
+    max_array_bytes: int
+    max_json_values: int
+
+
+async def lines(chunks: AsyncIterator[bytes], bounds: RowBounds) -> AsyncGenerator[Line]:
     """Cut a body into its lines as it arrives, or into the members of its JSON array; blank lines are left out.
 
     A line that is too long comes out as its error, and reading goes on behind it. Raises LimitError for an array that is too
-    long (it has to be read as a whole), Refused for one that is malformed.
+    long (it has to be read as a whole), Refused for one that holds too much or is malformed.
     """
-    cut = _Cut(max_row_bytes)
+    cut = _Cut(bounds)
     async for chunk in chunks:
         for line in cut.more(chunk):
             yield line
-    for line in cut.rest():
+    for line in await run_in_threadpool(cut.rest):
         yield line
 
 
 class _Cut:
     """A body on its way in: what has come of the line that is not whole yet, or of the array."""
 
-    def __init__(self, max_row_bytes: int) -> None:
-        self._max_row_bytes = max_row_bytes
+    def __init__(self, bounds: RowBounds) -> None:
+        self._bounds = bounds
         self._held = bytearray()
         self._is_array: bool | None = None
         """Not known before its first letter has come."""
@@ -67,17 +78,18 @@ class _Cut:
             self._held = bytearray(rest)
             for line in whole:
                 yield from self._line(line)
-        if len(self._held) > self._max_row_bytes:
+        if len(self._held) > (self._bounds.max_array_bytes if self._is_array else self._bounds.max_row_bytes):
             self._give_up()
 
-    def rest(self) -> Iterator[Line]:
-        """Return what is left at the end."""
+    def rest(self) -> list[Line]:
+        """Return what is left at the end: of an array all of it, which takes its time."""
         if self._is_array is None:
             self._begin()
-        if self._is_array:
-            yield from _members(self._held)
-        else:
-            yield from self._line(bytes(self._held))
+        if not self._is_array:
+            return list(self._line(bytes(self._held)))
+        if len(self._held) > self._bounds.max_array_bytes:
+            self._give_up()
+        return _members(self._held, self._bounds.max_json_values)
 
     def _begin(self) -> None:
         first = _unmarked(self._held).lstrip()[:1]
@@ -87,17 +99,21 @@ class _Cut:
             self._held.clear()
 
     def _line(self, line: bytes) -> Iterator[Line]:
-        if self._skipping or len(line) > self._max_row_bytes:
-            yield _too_long(self._max_row_bytes)
+        if self._skipping or len(line) > self._bounds.max_row_bytes:
+            yield _too_long(self._bounds.max_row_bytes)
         elif _unmarked(line).strip():
-            yield _unmarked(line)
+            try:
+                check_values(line, self._bounds.max_json_values)
+                yield _unmarked(line)
+            except Refused as refused:
+                yield refused
         self._skipping = False
 
     def _give_up(self) -> None:
         if self._is_array:
             raise LimitError(
-                "service.max_row_bytes",
-                f"the array is longer than {self._max_row_bytes:,} bytes",
+                "service.max_array_bytes",
+                f"the array is longer than {self._bounds.max_array_bytes:,} bytes",
                 hint="Send one JSON object per line instead: lines are read as they arrive.",
             )
         self._held, self._skipping = bytearray(), True
@@ -108,12 +124,12 @@ def _unmarked(text: bytes | bytearray) -> bytes:
     return bytes(text.removeprefix(_MARK))
 
 
-def _members(text: bytearray) -> Iterator[bytes]:
+def _members(text: bytearray, max_json_values: int) -> list[Line]:
     try:
-        members = orjson.loads(_unmarked(text))
+        members = read_json(_unmarked(text), max_json_values)
     except orjson.JSONDecodeError as error:
         raise Refused(400, "malformed", f"the array is not JSON: {error}", hint="Check its end.") from None
-    yield from map(orjson.dumps, members)
+    return [orjson.dumps(member) for member in members]
 
 
 def _too_long(max_row_bytes: int) -> Refused:
@@ -145,7 +161,7 @@ def _entry(line: bytes) -> Entry:
     try:
         return Entry(id_, ProductRow.model_validate(read))
     except ValidationError as error:
-        return Entry(id_ if isinstance(id_, str) else None, invalid(error.errors()))
+        return Entry(id_ if isinstance(id_, str) else None, invalid(error.errors(include_url=False)))
 
 
 def write(shop: Shop, entries: Sequence[Entry]) -> list[Plain]:
@@ -225,24 +241,37 @@ def edit_of(changes: Changes) -> Callable[[Product], Product]:
     def edit(product: Product) -> Product:
         attributes = product.attributes
         if "attributes" in given:
-            gone = tuple(_emptied("", given["attributes"]))
+            gone = tuple(_gone("", given["attributes"]))
             kept = {name: value for name, value in attributes.items() if not _among(name, gone)}
             attributes = {**kept, **read.attributes}
         if len(attributes) > LIMITS.max_attributes:
-            raise LimitError("max_attributes", f"a product has at most {LIMITS.max_attributes} attributes")
+            raise Refused(
+                422,
+                "limit",
+                f"product {product.id!r} would have {len(attributes)} attributes, at most {LIMITS.max_attributes}",
+                hint="Take others away in the same change: set them to null.",
+                field="attributes",
+            )
         return replace(product, attributes=attributes, **fields)
 
     return edit
 
 
-def _emptied(name: str, value: object) -> Iterator[str]:
-    """Return the attributes that are null in a change; "" for all of them."""
-    if value is None:
-        yield name
-    elif isinstance(value, Mapping):
-        for key, member in value.items():
-            yield from _emptied(f"{name}.{attribute_name(key)}" if name else attribute_name(key), member)
+def _gone(name: str, value: object) -> Iterator[tuple[str, bool]]:
+    """Return what a change puts something else in place of, "" for all, and whether with all that is below it.
+
+    A value replaces an object with its members, an object only a value: members it does not name stay.
+    """
+    if not isinstance(value, Mapping):
+        yield name, True
+        return
+    if name:
+        yield name, False
+    for key, member in value.items():
+        yield from _gone(f"{name}.{attribute_name(key)}" if name else attribute_name(key), member)
 
 
-def _among(name: str, gone: Sequence[str]) -> bool:
-    return any(not each or name == each or name.startswith(f"{each}.") for each in gone)
+def _among(name: str, gone: Sequence[tuple[str, bool]]) -> bool:
+    return any(
+        not each or name == each or (with_all and name.startswith(f"{each}.")) for each, with_all in gone
+    )

@@ -1,6 +1,7 @@
 // The service, as far as the page needs it: what is asked -> requests -> answers, or an error with a remedy.
 
 import { find, sentence } from "./dom.js";
+import { client } from "./events.js";
 import { dataUri } from "./photos.js";
 
 const PAGE = 24;
@@ -22,7 +23,7 @@ const UNREADABLE = { code: "unreadable", message: "the answer cannot be read", r
 /** Ask the service; paths are relative, so that the page also works below a prefix. */
 async function ask(path, body, signal, tries = 2) {
   const key = sessionStorage.getItem(KEY);
-  const headers = { ...(body && { "Content-Type": "application/json" }), ...(key && { Authorization: `Bearer ${key}` }) };
+  const headers = { "X-Client-ID": client(), ...(body && { "Content-Type": "application/json" }), ...(key && { Authorization: `Bearer ${key}` }) };
   const request = { method: body ? "POST" : "GET", headers, signal, body: body && JSON.stringify(body) };
   let response;
   try {
@@ -63,6 +64,7 @@ function askForKey(error) {
       sessionStorage.setItem(KEY, find("key-text").value.trim());
       resolve();
     };
+    find("key-not").onclick = () => dialog.close();
     dialog.onclose = () => {
       asking = null;
       reject(error); // does nothing after a key
@@ -92,7 +94,7 @@ export async function search(asked, { facets = [], cursor = null, signal }) {
 export async function countOthers(asked, signal) {
   const queries = Object.keys(asked.only).map((column) => {
     const { [column]: _, ...others } = asked.only;
-    return { parts: [], where: where({ ...asked, only: others }), facets: [column], limit: 1, fields: ["title"] };
+    return { parts: [], where: where({ ...asked, only: others }), facets: [column], limit: 1, fields: ["title"], log: false };
   });
   if (!queries.length) return {};
   const { results } = await ask("v1/search/batch", { queries }, signal);
@@ -119,17 +121,22 @@ async function question(asked) {
 
 /** Return the filters as the tree the service reads, null for none: one of the values of each column. */
 function where(asked) {
-  const all = Object.entries(asked.only).map(([column, values]) => ({ or: values.map((value) => equals(column, value)) }));
+  const all = Object.entries(asked.only).map(([column, values]) => ({ or: values.flatMap((value) => equal(column, value)) }));
   for (const [op, price] of [[">=", asked.min], ["<=", asked.max]]) {
     if (price !== "" && Number.isFinite(Number(price))) all.push({ field: "price", op, value: Number(price) });
   }
   return all.length ? { and: all } : null;
 }
 
-function equals(column, value) {
-  const types = columns.find((each) => each.name === column)?.types ?? [];
-  if (column === "category") return { field: column, op: "prefix", value };
-  return { field: column, op: "=", value: types.includes("text") ? value : value === "true" };
+/** In an address a value is text: it stands for everything it can be in its column, a size for "42" and for 42. */
+function equal(column, value) {
+  if (column === "category") return [{ field: column, op: "prefix", value }];
+  const types = columns.find((each) => each.name === column)?.types ?? ["text"];
+  const meant = [];
+  if (types.includes("number") && value.trim() && Number.isFinite(Number(value))) meant.push(Number(value));
+  if (types.includes("true/false") && ["true", "false"].includes(value)) meant.push(value === "true");
+  if (types.includes("text") || !meant.length) meant.push(value);
+  return meant.map((each) => ({ field: column, op: "=", value: each }));
 }
 
 // --- pictures ------------------------------------------------------------------------------------------------------
@@ -151,9 +158,13 @@ export function showPicture(image, path, onfail, tries = 2) {
   }
   fetch(address, { headers: { Authorization: `Bearer ${key}` } })
     .then((response) => (response.ok ? response.blob() : Promise.reject(new Error(response.statusText))))
-    .then((blob) => {
-      image.src = URL.createObjectURL(blob);
-      image.onload = () => URL.revokeObjectURL(image.src);
-    })
+    .then((blob) => showBlob(image, blob))
     .catch(() => image.onerror());
+}
+
+/** Show a picture that is here already, and let go of it once the browser has read it. */
+export function showBlob(image, blob) {
+  const address = URL.createObjectURL(blob);
+  for (const end of ["load", "error"]) image.addEventListener(end, () => URL.revokeObjectURL(address), { once: true });
+  image.src = address;
 }

@@ -10,7 +10,8 @@ const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 
 /**
  * Let people draw a box on a figure that holds a picture. `get()` returns the box as [x, y, width, height] from 0 to 1, or
- * null; `set(box)` is called when one is done. Returns {button, show}: what starts a box without a mouse, and what redraws.
+ * null; `set(box, {late})` is called when one is done, `late` if more may follow at once. Returns {button, show}: what starts
+ * a box without a mouse, and what redraws.
  */
 export function boxOn(figure, { get, set }) {
   const frame = make("div", {
@@ -54,16 +55,17 @@ export function boxOn(figure, { get, set }) {
       drawn = held ? shifted(held, began, at(moved)) : between(began, at(moved));
       show();
     };
-    const end = () => {
-      figure.removeEventListener("pointermove", draw);
+    const end = (last) => {
+      listening.abort();
       const done = drawn;
       drawn = null;
-      if (done && done[2] >= LEAST && done[3] >= LEAST) set(done);
+      if (last.type === "pointerup" && done && done[2] >= LEAST && done[3] >= LEAST) set(done);
       show();
     };
-    figure.addEventListener("pointermove", draw);
-    figure.addEventListener("pointerup", end, { once: true });
-    figure.addEventListener("pointercancel", end, { once: true });
+    const listening = new AbortController();
+    for (const [type, act] of [["pointermove", draw], ["pointerup", end], ["pointercancel", end]]) {
+      figure.addEventListener(type, act, { signal: listening.signal });
+    }
   });
 
   frame.addEventListener("keydown", (event) => {
@@ -73,7 +75,7 @@ export function boxOn(figure, { get, set }) {
       set(null);
       button.focus();
     } else if (box && step) {
-      set(event.shiftKey ? resized(box, step) : shifted(box, [0, 0], step));
+      set(event.shiftKey ? resized(box, step) : shifted(box, [0, 0], step), { late: true });
     } else {
       return;
     }

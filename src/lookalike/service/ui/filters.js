@@ -9,9 +9,17 @@ const MOST_COLUMNS = 24;
 const TOO_MANY = 200; // so many values are counted at most: a column with more of them is no choice but a text
 const SHOWN = 8;
 const OPEN = 3;
-const TYPING_MS = 500;
+const PRICES = ["min", "max"];
 const unfolded = new Set(); // groups with all their values shown
 const folded = new Map(); // column -> whether its group is open, once somebody touched it
+
+/** Make the prices narrow what is found. */
+export function startFilters() {
+  for (const name of PRICES) {
+    const input = find(name);
+    input.addEventListener("input", () => input.validity.valid && change({ [name]: input.value }, { late: true }));
+  }
+}
 
 /** Choose the columns worth counting from [{name, types}], the usual ones first. */
 export function facetColumns(columns) {
@@ -26,18 +34,23 @@ export function facetColumns(columns) {
 /** Draw the filters from counts, {column: [{value, count}]}. The focus stays where it was. */
 export function showFilters(facets, asked) {
   const focused = document.activeElement?.dataset?.key;
-  const form = find("filter-form");
+  const place = find("groups");
   const order = [...new Set([...FIRST, ...Object.keys(facets)])].filter((column) => facets[column]);
   const groups = order
     .map((column) => [column, withUsed(facets[column], asked.only[column])])
     .filter(([column, values]) => column in asked.only || (values.length > 1 && values.length < TOO_MANY))
     .map(([column, values], at) => group(column, values, asked, at < OPEN));
-  form.replaceChildren(prices(asked), ...groups);
-  if (focused) [...form.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus({ preventScroll: true });
+  place.replaceChildren(...groups);
+  if (focused) [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus({ preventScroll: true });
 }
 
-/** Show what is in use as chips, each of which takes itself away. */
-export function showChips(asked) {
+/** Show what is in use: the prices, and chips, each of which takes itself away. */
+export function showUsed(asked) {
+  for (const name of PRICES) {
+    const input = find(name);
+    const halfTyped = input === document.activeElement && !input.validity.valid;
+    if (!halfTyped && input.value !== asked[name]) input.value = asked[name];
+  }
   const used = Object.entries(asked.only).flatMap(([column, values]) => values.map((value) => [column, value]));
   const chips = used.map(([column, value]) =>
     chip(`${words(column)}: ${valueWords(value)}`, () => change({ only: withValue(current().only, column, value, false) })));
@@ -76,11 +89,10 @@ function group(column, values, asked, open) {
     unfolded.add(column);
     const at = list.children.length;
     list.closest("details").replaceWith(group(column, values, current(), true));
-    find("filter-form").querySelectorAll(`[data-column="${CSS.escape(column)}"] input`)[at]?.focus();
+    find("groups").querySelectorAll(`[data-column="${CSS.escape(column)}"] input`)[at]?.focus();
   } }, `All ${rows.length}`);
-  const details = make("details", { className: "group", open: folded.get(column) ?? (open || used.length > 0), "data-column": column,
-    ontoggle: () => folded.set(column, details.open) },
-    make("summary", { "data-key": `group ${column}` }, words(column)), list, more);
+  const details = make("details", { className: "group", open: folded.get(column) ?? (open || used.length > 0), "data-column": column },
+    make("summary", { "data-key": `group ${column}`, onclick: () => folded.set(column, !details.open) }, words(column)), list, more);
   return details;
 }
 
@@ -106,17 +118,4 @@ function tree(values, used) {
     const open = used.some((value) => value === top.value || value.startsWith(`${top.value}/`));
     return open ? [top, ...top.below] : [top];
   });
-}
-
-function prices(asked) {
-  let timer = 0;
-  const field = (name, label) => {
-    const input = make("input", { type: "number", min: 0, step: "any", inputMode: "decimal", value: asked[name], placeholder: label,
-      "aria-label": `Price ${label}`, "data-key": `price ${name}`, oninput: () => {
-        clearTimeout(timer);
-        timer = setTimeout(() => input.validity.valid && change({ [name]: input.value }, { late: true }), TYPING_MS);
-      } });
-    return input;
-  };
-  return make("fieldset", { className: "prices" }, make("legend", {}, "Price"), field("min", "from"), make("span", { "aria-hidden": "true" }, "–"), field("max", "up to"));
 }

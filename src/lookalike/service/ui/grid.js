@@ -4,7 +4,7 @@ import { showPicture } from "./api.js";
 import { find, make, price } from "./dom.js";
 import { learn } from "./parts.js";
 import { DRAGGED } from "./query.js";
-import { change, current, withLike, write } from "./state.js";
+import { change, current, looksFor, withLike, write } from "./state.js";
 import { surround } from "./surround.js";
 import { longestOf, stack, terms } from "./why.js";
 
@@ -58,7 +58,10 @@ export function say(title, remedy, actions = [], { keep = false } = {}) {
   const place = find("trouble");
   place.hidden = false;
   place.replaceChildren(make("h2", {}, title), make("p", { className: "soft" }, remedy),
-    ...actions.map(([words, action]) => make("button", { type: "button", className: "go", onclick: action }, words)));
+    ...actions.map(([words, action]) => make("button", { type: "button", className: "go", onclick: () => {
+      find("results").focus({ preventScroll: true }); // the button goes away
+      action();
+    } }, words)));
 }
 
 function card(hit) {
@@ -84,10 +87,10 @@ function card(hit) {
     make("div", { className: "facts" }, product.brand && make("p", { className: "maker" }, product.brand),
       make("h2", { className: "name" }, link),
       make("p", { className: "deal" }, make("b", {}, price(product)))),
-    make("div", { className: "tell" }, because.length ? reason(score, because) : make("div", { className: "reason" }), like(id, title, 1), like(id, title, -1)),
+    make("div", { className: "tell" }, because.length ? reason(score, because) : make("div", { className: "reason" }), like(id, title, 1), looksFor(current()) && like(id, title, -1)),
   );
   article.addEventListener("dragstart", (event) => event.dataTransfer.setData(DRAGGED, id));
-  return make("li", {}, article);
+  return make("li", { "data-id": id }, article);
 }
 
 let explained = 0;
@@ -101,11 +104,11 @@ function reason(score, because) {
     "aria-describedby": label, "aria-expanded": "false" }, stack(because, longest), make("span", {}, said));
   const list = terms(because, label);
   const open = (is) => button.setAttribute("aria-expanded", String(is));
-  for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => open(true));
-  for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => open(false));
+  const place = make("div", { className: "reason", onpointerenter: () => open(true), onpointerleave: () => open(false) }, button, list);
+  button.addEventListener("focus", () => open(true));
+  button.addEventListener("blur", () => open(false));
   button.addEventListener("click", () => button.focus()); // not every browser does so by itself
-  button.addEventListener("keydown", (event) => event.key === "Escape" && open(false));
-  return make("div", { className: "reason" }, button, list);
+  return place;
 }
 
 function like(id, title, weight) {
@@ -123,8 +126,12 @@ export function toResults() {
   scrollTo({ top: 0 });
 }
 
-/** Let arrow keys walk from card to card. */
+/** Let arrow keys walk from card to card, and Escape close what explains a score, wherever the focus is. */
 export function startGrid() {
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const open of find("hits").querySelectorAll(".score[aria-expanded=true]")) open.ariaExpanded = "false";
+  });
   find("hits").addEventListener("keydown", (event) => {
     const cards = [...find("hits").querySelectorAll(".card")];
     const at = cards.indexOf(event.target.closest?.(".card"));

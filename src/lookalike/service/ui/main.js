@@ -2,18 +2,19 @@
 
 import { countOthers, loadColumns, search } from "./api.js";
 import { debounced, find, make, products, sentence } from "./dom.js";
-import { anyUsed, clear, facetColumns, showChips, showFilters } from "./filters.js";
+import { resultsOf, startEvents } from "./events.js";
+import { anyUsed, clear, facetColumns, showFilters, showUsed, startFilters } from "./filters.js";
 import { say, showHits, startGrid, toResults, wait } from "./grid.js";
 import { inWords, showParts } from "./parts.js";
 import { showQuery, startQuery } from "./query.js";
 import { NOTHING, change, current, onChange, partCount } from "./state.js";
 
-const LATE_MS = 250;
+const LATE_MS = 350;
 const STARTING_MS = 1000;
 const PLACES = 12;
 let facets = null; // the columns to count, once they are known
 let running = null; // what can stop the search that is under way
-let cursor = null; // where the next page begins
+let next = null; // {asked, cursor}: the next page, as long as there is one and it has not been asked for
 let retry = 0;
 
 const status = (words) => {
@@ -25,7 +26,7 @@ const status = (words) => {
 function drawAsked(asked) {
   showQuery(asked);
   showParts(asked, () => drawTitle(current()));
-  showChips(asked);
+  showUsed(asked);
   find("sort").value = asked.sort;
   drawTitle(asked);
 }
@@ -43,12 +44,11 @@ async function run() {
   running?.abort();
   clearTimeout(retry);
   const mine = (running = new AbortController());
-  cursor = null;
-  find("more").hidden = true;
+  goOn(null);
   const asked = current();
   wait({ first: true, places: PLACES });
   try {
-    facets ??= facetColumns(await loadColumns());
+    if (!facets?.length) facets = facetColumns(await loadColumns());
     const [answer, others] = await Promise.all([
       search(asked, { facets, signal: mine.signal }),
       countOthers(asked, mine.signal),
@@ -62,9 +62,10 @@ async function run() {
 }
 
 function showAnswer(answer, asked) {
-  find("notes").replaceChildren(...answer.notes.map((note) => make("p", { className: "note" }, note)));
+  find("notes").replaceChildren(...answer.notes.map(note));
+  resultsOf(answer.search_id);
   const came = showHits(answer.results, { first: true });
-  goOn(answer.cursor);
+  goOn(answer.cursor && { asked, cursor: answer.cursor });
   if (came) {
     const order = partCount(asked) ? ", best match first" : "";
     status(`${products(answer.matched)}${order} · ${Math.max(1, Math.round(answer.took_ms.total ?? 0))} ms`);
@@ -84,42 +85,47 @@ function showError(error) {
     return;
   }
   if (!code) console.error(error); // ours
-  const wrong = [400, 404, 422].includes(error.status); // asked once more, it would be as wrong
-  const said = sentence(message);
-  status(said);
+  status("");
   find("notes").replaceChildren();
-  say(said, remedy ?? "Load the page again; if that does not help, tell whoever runs it.", [wrong ? ["Start again", startAgain] : ["Try again", run]]);
+  say(sentence(message), remedy ?? "Load the page again; if that does not help, tell whoever runs it.", [isWrong(error) ? ["Start again", startAgain] : ["Try again", run]]);
 }
+
+/** Say whether it would go wrong once more if it were asked once more. */
+const isWrong = ({ status: code }) => [400, 404, 413, 422].includes(code);
+
+const note = (words) => make("p", { className: "note" }, words);
 
 // --- the pages after the first -------------------------------------------------------------------------------------
 
-function goOn(next) {
-  cursor = next;
-  find("more").hidden = !next;
-  if (next) {
+function goOn(page) {
+  next = page;
+  find("more").hidden = !page;
+  if (page) {
     watcher.unobserve(find("more")); // so that it tells again, if it is still in sight
     watcher.observe(find("more"));
   }
 }
 
 async function nextPage() {
-  if (!cursor) return;
-  const from = cursor;
+  if (!next) return;
+  const page = next;
   const mine = running;
-  cursor = null; // no page is asked for twice
+  next = null; // no page is asked for twice
   wait({ first: false, places: 4 });
   try {
-    const answer = await search(current(), { cursor: from, signal: mine.signal });
+    const { results, cursor } = await search(page.asked, { cursor: page.cursor, signal: mine.signal });
     if (mine !== running) return;
-    showHits(answer.results, { first: false });
-    goOn(answer.results.length ? answer.cursor : null);
+    showHits(results, { first: false });
+    goOn(results.length && cursor ? { asked: page.asked, cursor } : null);
   } catch (error) {
     if (error.name === "AbortError" || mine !== running) return;
     find("more").hidden = true;
-    say("The next page did not come", error.remedy ?? "", [["Try again", () => {
+    const again = () => {
       find("trouble").hidden = true;
-      goOn(from);
-    }]], { keep: true });
+      goOn(page);
+      find("more").focus();
+    };
+    say("The next page did not come", error.remedy ?? "", isWrong(error) ? [] : [["Try again", again]], { keep: true });
   }
 }
 
@@ -161,8 +167,14 @@ document.querySelector(".brand").addEventListener("click", (event) => {
   event.preventDefault();
   startAgain();
 });
-startQuery((words) => say(words, "Choose another file, or copy a picture and paste it here.", [], { keep: true }));
+find("more").addEventListener("click", nextPage);
+startQuery((words) => {
+  find("notes").replaceChildren(note(words));
+  find("notes").scrollIntoView({ block: "nearest" });
+});
+startFilters();
 startGrid();
+startEvents();
 startFolding();
 drawAsked(current());
 run();

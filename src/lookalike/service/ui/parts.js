@@ -1,6 +1,6 @@
 // What is searched for, piece by piece: photos with their box, words, products to look like, and how much each counts.
 
-import { productsOf, showPicture } from "./api.js";
+import { productsOf, showBlob, showPicture } from "./api.js";
 import { boxOn } from "./box.js";
 import { find, make } from "./dom.js";
 import { photo } from "./photos.js";
@@ -22,7 +22,7 @@ export function inWords(asked) {
   if (asked.text.trim()) said.unshift([asked.textWeight, `“${asked.text.trim()}”`]);
   said.push(...asked.likes.map(({ id, weight }) => [weight, known.get(id)?.title || id]));
   const joint = { any: " or ", all: " and " }[asked.mode] ?? " + ";
-  return said.map(([weight, words], at) => (weight < 0 ? " − " : at ? joint : "") + words).join("").trim();
+  return said.map(([weight, words], at) => (weight < 0 ? `${at ? ", " : ""}less ${words}` : (at ? joint : "") + words)).join("");
 }
 
 /** Draw the parts; `onNews` is called when more is known of them: what a product is called, that a photo is lost. */
@@ -35,7 +35,7 @@ export function showParts(asked, onNews) {
     shape = wanted;
     updates = [];
     find("parts").replaceChildren(
-      ...asked.photos.map(({ id }, at) => photoPart(id, at, several, onNews)),
+      ...asked.photos.map(({ id }, at) => photoPart(id, asked.photos.length > 1 ? `Photo ${at + 1}` : "Photo", several, onNews)),
       ...(several && asked.text.trim() ? [textPart()] : []),
       ...asked.likes.map(({ id }) => likePart(id, several, onNews)),
       ...(several ? [modePart()] : []),
@@ -52,30 +52,29 @@ function changePhoto(id, changes, options) {
   change({ photos: current().photos.map((each) => (each.id === id ? { ...each, ...changes } : each)) }, options);
 }
 
-function photoPart(id, at, several, onNews) {
+function photoPart(id, name, several, onNews) {
   const part = make("li", { className: "part" });
   const figure = make("div", { className: "figure" });
-  const image = make("img", { alt: `Photo ${at + 1} to search with`, draggable: false });
+  const image = make("img", { alt: `${name} to search with`, draggable: false });
   const tools = make("div", { className: "row" });
   const remove = () => change({ photos: current().photos.filter((each) => each.id !== id) });
   photo(id).then((blob) => {
     if (!blob) {
       lost.add(id);
       part.className = "lost";
-      part.replaceChildren(make("p", {}, "This photo is not in this browser any more. Choose it again; until then the search goes without it."), removal("photo", remove));
+      part.replaceChildren(make("p", {}, "This photo is not in this browser any more. Choose it again; until then the search goes without it."), removal(name.toLowerCase(), remove));
       onNews();
       return;
     }
-    image.src = URL.createObjectURL(blob);
-    image.onload = () => URL.revokeObjectURL(image.src);
     image.onerror = () => image.replaceWith(make("p", { className: "unseeable" }, "This browser cannot show this kind of picture; the search can often read it all the same."));
-    const box = boxOn(figure, { get: () => photoOf(id)?.box ?? null, set: (drawn) => changePhoto(id, { box: drawn }) });
+    showBlob(image, blob);
+    const box = boxOn(figure, { get: () => photoOf(id)?.box ?? null, set: (drawn, options) => changePhoto(id, { box: drawn }, options) });
     tools.prepend(box.button);
     updates.push(() => box.show());
   });
   figure.append(image);
-  tools.append(removal("photo", remove));
-  const weight = several && slider("Photo", () => photoOf(id)?.weight, (value) => changePhoto(id, { weight: value }, { late: true }));
+  tools.append(removal(name.toLowerCase(), remove));
+  const weight = several && slider(name, () => photoOf(id)?.weight, (value) => changePhoto(id, { weight: value }, { late: true }));
   part.append(figure, make("div", { className: "about" }, weight, tools));
   return part;
 }
@@ -95,11 +94,17 @@ function likePart(id, several, onNews) {
   const image = make("img", { alt: "" });
   const sign = make("b", { className: "sign" });
   const title = make("span", { className: "title" }, id);
+  const weightNow = () => current().likes.find((like) => like.id === id)?.weight;
+  const set = (value) => change({ likes: current().likes.map((like) => (like.id === id ? { id, weight: value } : like)) }, { late: true });
+  const weight = several && slider("Product", weightNow, set);
+  const remove = removal(id, () => change({ likes: withLike(current().likes, id, 0) }));
   const part = make("li", { className: "part like" });
   const name = () => {
     const product = known.get(id);
     if (!product) return;
     title.textContent = product.title || id;
+    remove.setAttribute("aria-label", `Remove ${title.textContent}`);
+    if (weight) weight.querySelector("input").setAttribute("aria-label", `Product ${title.textContent}`);
     if (product.image) showPicture(image, product.image, () => image.remove());
     else image.remove();
   };
@@ -112,17 +117,15 @@ function likePart(id, several, onNews) {
       onNews();
     });
   }
-  const weightNow = () => current().likes.find((like) => like.id === id)?.weight;
   updates.push(() => {
     const away = weightNow() < 0;
     part.classList.toggle("minus", away);
     sign.textContent = away ? "less like" : "more like";
   });
-  const set = (value) => change({ likes: current().likes.map((like) => (like.id === id ? { id, weight: value } : like)) }, { late: true });
   part.append(
     make("div", { className: "thumb" }, image),
-    make("div", { className: "about" }, make("p", { className: "soft" }, sign, " ", title), several && slider("Product", weightNow, set),
-      make("div", { className: "row" }, removal("product", () => change({ likes: withLike(current().likes, id, 0) })))),
+    make("div", { className: "about" }, make("p", { className: "soft" }, sign, " ", title), weight,
+      make("div", { className: "row" }, remove)),
   );
   return part;
 }
@@ -141,20 +144,20 @@ function modePart() {
 function removal(what, action) {
   return make("button", { type: "button", className: "plain", "aria-label": `Remove ${what}`, onclick: () => {
     action();
-    find("words").focus({ preventScroll: true });
+    find("results").focus({ preventScroll: true }); // not the words: a phone would put its keyboard up
   } }, "Remove");
 }
 
 /** Make a slider from -1, away from it, to 1. */
 function slider(label, get, set) {
-  const output = make("output");
+  const amount = make("b", { "aria-hidden": "true" }); // no output: a label would take that for what it names
   const input = make("input", { type: "range", min: -1, max: 1, step: 0.1, oninput: () => set(Number(input.value)) });
   updates.push(() => {
     const weight = get() ?? 1;
     if (Number(input.value) !== weight) input.value = weight;
     const said = weight === 0 ? "off" : `${weight < 0 ? "against, " : ""}${Math.round(Math.abs(weight) * 100)} %`;
-    output.textContent = said;
+    amount.textContent = said;
     input.setAttribute("aria-valuetext", said);
   });
-  return make("label", { className: "weight" }, make("span", {}, label, output), input);
+  return make("label", { className: "weight" }, make("span", {}, label, amount), input);
 }

@@ -4,7 +4,6 @@ const SIDE_PX = 1024;
 const QUALITY = 0.88;
 const KEPT = 30;
 const blobs = new Map(); // id -> Blob, so far as this tab has seen it
-const uris = new Map(); // id -> data URI
 
 /** Take a file: return the id it can be asked with from now on. */
 export async function keep(file) {
@@ -28,8 +27,7 @@ export async function photo(id) {
 /** Return a photo as the service takes it, or null. */
 export async function dataUri(id) {
   const blob = await photo(id);
-  if (blob && !uris.has(id)) uris.set(id, await uriOf(blob));
-  return uris.get(id) ?? null;
+  return blob && uriOf(blob);
 }
 
 const uriOf = (blob) =>

@@ -4,24 +4,14 @@ import { find } from "./dom.js";
 import { keep } from "./photos.js";
 import { change, current, withLike } from "./state.js";
 
-const TYPING_MS = 350;
 export const DRAGGED = "application/x-lookalike-product"; // a product dragged out of the grid
-let typed = 0; // what will search for words that are being typed
 
 /** Make the bar and the whole page take questions; `onTrouble(words)` is told of what is no photo. */
 export function startQuery(onTrouble) {
   const input = find("words");
-  input.addEventListener("input", () => {
-    clearTimeout(typed);
-    typed = setTimeout(() => {
-      typed = 0;
-      change({ text: input.value }, { late: true });
-    }, TYPING_MS);
-  });
+  input.addEventListener("input", () => change({ text: input.value }, { late: true }));
   find("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    clearTimeout(typed);
-    typed = 0;
     change({ text: input.value });
   });
 
@@ -41,10 +31,10 @@ export function startQuery(onTrouble) {
   startDropping(take);
 }
 
-/** Show the words in the bar, unless others are being typed. */
+/** Show the words in the bar. */
 export function showQuery(asked) {
   const input = find("words");
-  if (!typed && input.value !== asked.text) input.value = asked.text;
+  if (input.value !== asked.text) input.value = asked.text;
   const found = asked.photos.length > 0;
   find("drop").querySelector("b").textContent = found ? "Add another photo" : "Show a photo";
   find("drop").classList.toggle("small", found);

@@ -25,16 +25,17 @@ export const onChange = (listener) => listeners.push(listener);
  */
 export function change(changes, { late = false } = {}) {
   state = { ...state, ...changes };
-  const address = write(state) || location.pathname;
+  const address = write(state);
   const goesOn = late && performance.now() - lastLate_ms < ONE_STEP_MS;
   lastLate_ms = late ? performance.now() : -Infinity;
-  if (address !== location.search) history[goesOn ? "replaceState" : "pushState"](null, "", address);
+  if (address !== location.search) history[goesOn ? "replaceState" : "pushState"](null, "", address || location.pathname);
   tell(late);
 }
 
 addEventListener("popstate", () => {
   if (write(state) === location.search) return; // a jump within the page
   state = read(location.search);
+  lastLate_ms = -Infinity; // what is changed from here on is a step of its own
   tell(false);
 });
 
@@ -50,7 +51,7 @@ export function withLike(likes, id, weight) {
 
 /** Switch one value of a filter on or off. */
 export function withValue(only, column, value, on) {
-  const values = (only[column] ?? []).filter((each) => each !== value);
+  const values = Object.hasOwn(only, column) ? only[column].filter((each) => each !== value) : [];
   const { [column]: _, ...others } = only;
   if (on) values.push(value);
   return values.length ? { ...others, [column]: values } : others;
@@ -58,6 +59,10 @@ export function withValue(only, column, value, on) {
 
 /** Count the parts of a search. */
 export const partCount = (asked) => asked.photos.length + asked.likes.length + (asked.text.trim() ? 1 : 0);
+
+/** Say whether anything is looked for: away from something alone leads nowhere. */
+export const looksFor = (asked) =>
+  (asked.text.trim() !== "" && asked.textWeight > 0) || [...asked.photos, ...asked.likes].some(({ weight }) => weight > 0);
 
 // --- as an address -------------------------------------------------------------------------------------------------
 //

@@ -2,8 +2,8 @@
 
 import { make } from "./dom.js";
 
-const SPACES = ["image", "title", "description", "attributes"];
-const SAID = { image: "looks", title: "name", description: "description", attributes: "facts" };
+const SPACES = ["image", "title", "description", "attributes", "words"];
+const SAID = { image: "looks", title: "name", description: "description", attributes: "facts", words: "words" };
 const SHOWN = 6;
 
 const kindOf = ({ name }) => {

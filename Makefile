@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# For make demo: SERVE=0 lets it end when the shop is searched, PORT is where the shop is served.
+SERVE ?= 1
+PORT ?= 8000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format clean
@@ -9,8 +12,8 @@ BIN := $(VENV)/bin
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/base  ## Draw a shop, index it, search it, and write a page of results
-	$(BIN)/lookalike demo
+demo: $(VENV)/base  ## Draw a shop, index it, search it, and serve it until Ctrl-C (SERVE=0: just end; PORT=8000)
+	$(BIN)/lookalike demo --port $(PORT) $(if $(filter 0 no,$(SERVE)),--no-serve)
 
 test: $(VENV)/dev  ## Run the tests
 	$(BIN)/pytest -n 2 --dist worksteal

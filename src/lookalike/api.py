@@ -28,7 +28,7 @@ from lookalike.core.filter_text import parse
 from lookalike.core.filters import bind
 from lookalike.core.judgments import QueryForm, read_judgments
 from lookalike.core.limits import FetchLimits
-from lookalike.core.ports import Catalog, Encoder, EventLog, ImageLoader, Source
+from lookalike.core.ports import Catalog, Encoder, EventLog, ImageLoader, Source, VectorIndex
 from lookalike.core.query import Query, SearchResult
 from lookalike.core.rows import Problem, read_row
 from lookalike.core.types import ImageRef, Product, Record, contents
@@ -121,7 +121,7 @@ class Shop:
         self._live = LiveIndex(
             catalog, fingerprints_of(encoder), encoder.dim, make_index, wiring.make_words()
         )
-        cached = CachedEncoder(query_encoder(encoder), wiring.make_cache(settings))
+        cached = CachedEncoder(query_encoder(encoder), wiring.make_cache(settings.cache_bytes))
         self._searcher = Searcher(self._live, catalog, cached, time, settings.search)
         self._queries_from = self._pictures_from(Path(), query_fetch)
         self._live.refresh()
@@ -163,6 +163,19 @@ class Shop:
     def sequence(self) -> int:
         """How far in the catalogue's sequence of changes searches have come."""
         return self._live.seq
+
+    @property
+    def spaces(self) -> Mapping[str, VectorIndex]:
+        """What compares vectors, by space, as it is now: to be looked at, not to be changed."""
+        return self._live.spaces
+
+    @property
+    def settled(self) -> int | None:
+        """`sequence` while all that searches see is of that moment; None while changes are being brought in.
+
+        A search is of one state if this is the same number before and after it.
+        """
+        return self._live.settled
 
     @property
     def event_log(self) -> EventLog:

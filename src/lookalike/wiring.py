@@ -39,7 +39,7 @@ SOURCES: Mapping[str, str] = {
     ".json": "lookalike.adapters.source_jsonl:JsonlSource",
 }
 """By file name ending; `.gz` after the text formats is fine."""
-EXTRAS: Mapping[str, str] = {"psycopg": "postgres"}
+EXTRAS: Mapping[str, str] = {"opentelemetry": "otel", "psycopg": "postgres"}
 
 
 def load(target: str) -> Any:
@@ -48,7 +48,7 @@ def load(target: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get(error.name or "", "")
+        extra = EXTRAS.get((error.name or "").partition(".")[0], "")
         line = f'pip install "lookalike[{extra}]"' if extra else f"pip install {error.name}"
         raise MissingExtra(f"{error.name} is not installed", hint=line) from error
 
@@ -95,9 +95,9 @@ def event_log(catalog: Catalog) -> EventLog:
     return log
 
 
-def make_cache(settings: Settings) -> Cache:
-    """Return the cache of query vectors."""
-    cache: Cache = load("lookalike.adapters.cache_memory:MemoryCache")(settings.cache_bytes)
+def make_cache(max_bytes: int) -> Cache:
+    """Return a cache in this process, of query vectors or of answers."""
+    cache: Cache = load("lookalike.adapters.cache_memory:MemoryCache")(max_bytes)
     return cache
 
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from lookalike.core.columns import MAX_FACET_VALUES, Columns, seconds
 from lookalike.core.filter_text import parse
-from lookalike.core.filters import FIELDS, Filter, compare, field_value, matches, scalars
+from lookalike.core.filters import FIELDS, And, Compare, Filter, compare, field_value, matches, scalars
 from lookalike.core.query import FacetValue
+from lookalike.core.remembered import MAX_FILTERS, MAX_LETTERS
 from lookalike.core.types import Allowed, Product
 from strategies import COLUMNS, NUMBERS, examples, filters, products
 
@@ -171,11 +172,62 @@ def test_nothing_is_there_at_first_and_deleting_the_unknown_is_fine() -> None:
     assert columns.facets(["brand"], columns.allowed(None)) == {"brand": ()}
 
 
-def test_masks_are_the_callers_own() -> None:
+def test_a_filter_is_evaluated_once_until_something_changes() -> None:
     columns = one(brand="Aro")
-    columns.allowed(None).mask[:] = False
-    columns.allowed(parse('brand = "Aro"')).mask[:] = False
-    assert len(columns) == columns.allowed(None).count == 1
+    for text in (None, 'brand = "Aro"'):
+        where = None if text is None else parse(text)
+        first = columns.allowed(where)
+        assert columns.allowed(None if text is None else parse(text)) is first
+        columns.delete([])
+        columns.set([], [])
+        assert columns.allowed(where) is first  # nothing changed
+        columns.set([7], [Product("P7", brand="Aro")])
+        second = columns.allowed(where)
+        assert second.count == first.count + 1 and second is columns.allowed(where)
+        columns.delete([7])
+        assert columns.allowed(where).count == first.count == 1
+
+
+def test_nobody_can_write_into_a_mask() -> None:
+    columns = one(brand="Aro")
+    for where in (None, parse('brand = "Aro"'), And(())):
+        with pytest.raises(ValueError, match="read-only"):
+            columns.allowed(where).mask[:] = False
+
+
+def test_filters_that_python_takes_for_equal_are_told_apart() -> None:
+    columns = one(availability=True, attributes={"x": 1.0})
+    truth, number = Compare("x", "=", True), Compare("x", "=", 1.0)
+    assert truth == number
+    assert [columns.allowed(where).count for where in (truth, number, truth)] == [0, 1, 0]
+
+
+def test_few_filters_are_remembered_and_none_that_is_long() -> None:
+    columns = one(price=5.0)
+    first = columns.allowed(compare("price", "<", 0))
+    for number in range(1, MAX_FILTERS + 1):
+        columns.allowed(compare("price", "<", number))
+    assert columns.allowed(compare("price", "<", 0)) is not first
+    long = compare("brand", "=", "x" * MAX_LETTERS)
+    assert columns.allowed(long) is not columns.allowed(long)
+
+
+@examples(100)
+@given(steps, st.lists(filters(), min_size=1, max_size=4))
+def test_remembered_filters_equal_recomputed_ones(changes: list[Step], asked: list[Filter]) -> None:
+    columns = Columns()
+    for number in range(len(changes)):
+        action, pairs = changes[number]
+        keys = [key for key, _ in pairs]
+        if action == "delete":
+            columns.delete(keys)
+        else:
+            columns.set(keys, [product for _, product in pairs])
+        recomputed, _, _ = applied(changes[: number + 1])
+        for where in (None, *asked, *asked):
+            kept, anew = columns.allowed(where), recomputed.allowed(where)
+            np.testing.assert_array_equal(np.flatnonzero(kept.mask), np.flatnonzero(anew.mask))
+            assert kept.count == anew.count
 
 
 def test_a_facet_shows_the_most_frequent_values() -> None:
@@ -317,3 +369,28 @@ def test_reading_beside_growing_raises_nothing_and_makes_nothing_up() -> None:
 
     while_writing(write, read, 150)
     assert len(columns) == 151
+
+
+@pytest.mark.usefixtures("switching_often")
+def test_what_is_remembered_beside_a_writer_is_of_the_newest_version() -> None:
+    columns, asked = Columns(), [None, parse("price < 10"), parse('brand in ("A", "C")'), And(())]
+    keys = list(range(40))
+
+    def write(number: int) -> None:
+        columns.set(keys, [Product(str(key), **STATES[(number + key) % 2]) for key in keys])
+        if number % 3 == 0:
+            columns.delete(keys[::7])
+        for where in asked:  # the writer reads its own change, whatever readers remembered while it was made
+            matching = [key for key in keys if where is None or holds_at(where, number, key)]
+            live = [key for key in matching if number % 3 or key % 7]
+            assert np.flatnonzero(columns.allowed(where).mask).tolist() == live
+
+    def holds_at(where: Filter, number: int, key: int) -> bool:
+        return matches(where, Product(str(key), **STATES[(number + key) % 2]))
+
+    def read() -> None:
+        for where in asked:
+            allowed = columns.allowed(where)
+            assert allowed.count == np.count_nonzero(allowed.mask)
+
+    while_writing(write, read, 150)

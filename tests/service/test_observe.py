@@ -128,6 +128,9 @@ def test_stats_and_columns(served: TestClient) -> None:
     Stats.model_validate(stats)
     assert (stats["products"], stats["encoder"]["name"]) == (92, "builtin")
     assert stats["versions"]["lookalike"] == lookalike.__version__
+    assert stats["spaces"]["image"]["exact"] and stats["spaces"]["image"]["vectors"] >= 92
+    assert 0 <= stats["stale_s"] < 60
+    assert served.get("/v1/stats").json()["requests"]["/v1/stats"]["200"] >= 1
     columns = served.get("/v1/columns").json()
     ColumnsAnswer.model_validate(columns)
     types = {column["name"]: column["types"] for column in columns["columns"]}

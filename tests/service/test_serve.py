@@ -17,14 +17,14 @@ from time import sleep
 
 import pytest
 
-from lookalike.cli.serve import _listening
+from lookalike.cli.serve import listening
 from lookalike.service.keys import add_key, new_key, revoke_key
 from running import COMMAND, PATIENCE_S, running
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
     async def delays() -> int:
-        with _listening("127.0.0.1", 0) as listener:
+        with listening("127.0.0.1", 0) as listener:
             accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
             async with await asyncio.start_server(lambda _, writer: accepted.put(writer), sock=listener):
                 _, mine = await asyncio.open_connection(*listener.getsockname())

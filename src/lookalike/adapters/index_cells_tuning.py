@@ -77,7 +77,7 @@ def tune(cells: Cells) -> Budgets:
     rng = np.random.default_rng(0)
     queries = _queries(cells, rng)
     truth = np.stack([inner_products(cells.vectors, query, None) for query in queries])
-    measured = {}
+    measured: dict[tuple[bool, float], Budget] = {}
     for share in SHARES:
         if share * len(cells.vectors) < K:
             anywhere = clumped = Budget(PROBES[-1], FACTORS[0])

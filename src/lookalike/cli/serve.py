@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,13 +20,15 @@ from lookalike.core.errors import InputError
 if TYPE_CHECKING:
     from lookalike.service.process import Served
 
+LAST_PORT = 65_535
+
 
 def serve(
     shop: ShopOption = DEFAULT_SHOP,
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=LAST_PORT, help="Port; 0 takes a free one.")] = 8000,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes, each with a copy of the shop in its memory.")
     ] = 1,
@@ -47,17 +51,8 @@ def serve(
     """
     # Requests run side by side already: libraries that would split each among all cores make them wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    read_settings = wiring.load("lookalike.settings:read_settings")
-    served = wiring.load("lookalike.service.process:Served")(
-        place=shop,
-        encoder=encoder,
-        host=host,
-        settings=read_settings(wiring.load("lookalike.service.settings:ServiceSettings")),
-        workers=workers,
-    )
-    # Whether keys are missing is said before anything else.
-    wiring.load("lookalike.service.app:doors")(served.settings, host)
-    with _listening(host, port) as listener:
+    served = plan_service(shop, host, encoder=encoder, workers=workers)
+    with listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         line = f"serving {shop} at http://{shown}:{listener.getsockname()[1]}"
         by = f" by {workers} processes" if workers > 1 else ""
@@ -66,6 +61,20 @@ def serve(
             Console(highlight=False).print(line + by, soft_wrap=True)
 
         _serve(served, listener, ready)
+
+
+def plan_service(place: str | Path, host: str, *, encoder: str | None = None, workers: int = 1) -> Served:
+    """Return what is to be served, by the settings of the service; the shop need not be there yet.
+
+    Raises InputError for settings that are not valid, and if callers need keys and there are none.
+    """
+    read_settings = wiring.load("lookalike.settings:read_settings")
+    settings = read_settings(wiring.load("lookalike.service.settings:ServiceSettings"))
+    wiring.load("lookalike.service.app:doors")(settings, host)
+    served: Served = wiring.load("lookalike.service.process:Served")(
+        place=place, encoder=encoder, host=host, settings=settings, workers=workers
+    )
+    return served
 
 
 def _serve(served: Served, listener: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -83,7 +92,27 @@ def _serve(served: Served, listener: socket.socket, on_ready: Callable[[], None]
         workers.run(on_ready, listener.close, DRAIN_S + 10)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int, *, ports: int = 1) -> socket.socket:
+    """Return a socket bound to this port or, if others listen there, to the first free one of `ports` from it on.
+
+    Raises InputError if there is none, or if the address cannot be bound.
+    """
+    last = min(port + ports - 1, LAST_PORT)
+    while True:
+        try:
+            # Two sockets may be bound to one port as long as neither listens: who would rather have another finds out now.
+            return _bound(host, port, listen=ports > 1)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or port >= last:
+                options = "--host and --port" if ports == 1 else "--port"
+                raise InputError(
+                    f"cannot listen at {host}, port {port}: {error.strerror or error}",
+                    hint=f"Choose another with {options}.",
+                ) from None
+            port += 1
+
+
+def _bound(host: str, port: int, *, listen: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named, though it goes without saying: asyncio looks for it before it sets TCP_NODELAY, without
     # which every answer on a kept connection waits 40 ms for the client's acknowledgement.
@@ -91,10 +120,9 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError as error:
+        if listen:
+            listener.listen()
+    except OSError:
         listener.close()
-        raise InputError(
-            f"cannot listen at {host}, port {port}: {error.strerror or error}",
-            hint="Choose another with --host and --port.",
-        ) from None
+        raise
     return listener

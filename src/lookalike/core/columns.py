@@ -4,8 +4,8 @@ A column holds each of the four scalar types in a slot of its own, so that a fie
 still filters exactly. Text (and lists of text) is dictionary-coded: an operator is evaluated once per distinct value, by its
 reference meaning, and then looked up per product.
 
-Writers take a lock and never touch what a reader may hold in a way it could notice: arrays grow by being replaced, and a
-cell is one machine word.
+Writers take turns and never touch what a reader may hold in a way it could notice: arrays grow by being replaced, and a
+cell is one machine word. What a filter lets through is remembered until the next change (`remembered`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -34,6 +33,7 @@ from lookalike.core.filters import (
     operand_type,
 )
 from lookalike.core.query import FacetValue
+from lookalike.core.remembered import RememberedFilters
 from lookalike.core.types import Allowed, Keys, Mask, Product, Value
 
 Numbers = NDArray[np.float64]
@@ -208,10 +208,10 @@ class Columns:
     """All columns of a catalogue, and which keys are products that may be found."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
         self._capacity = 1024
         self._columns: dict[str, Column] = {}
         self._live = np.zeros(self._capacity, bool)
+        self._remembered = RememberedFilters()
         for name in FIELDS:
             self._columns[name] = Column(self._capacity)
 
@@ -239,7 +239,7 @@ class Columns:
             return
         at = np.asarray(keys, np.int64)
         attributes = {name for product in products for name in product.attributes}
-        with self._lock:
+        with self._remembered.changing():
             if at.max() >= self._capacity:
                 self._grow(max(int(at.max()) + 1, self._capacity * 2))
             for name in attributes:
@@ -250,13 +250,22 @@ class Columns:
 
     def delete(self, keys: Iterable[int]) -> None:
         """Make these products unfindable."""
-        with self._lock:
+        keys = list(keys)
+        if not keys:
+            return
+        with self._remembered.changing():
             for key in keys:
                 if key < self._capacity:
                     self._live[key] = False
 
     def allowed(self, where: Filter | None) -> Allowed:
-        """Evaluate a filter over the findable products."""
+        """Evaluate a filter over the findable products.
+
+        Until the next change an equal filter gets the same object, whose mask nobody may write into; NumPy refuses that.
+        """
+        return self._remembered.of(where, self._evaluated)
+
+    def _evaluated(self, where: Filter | None) -> Allowed:
         live = self._live
         if where is None:
             mask = live.copy()
@@ -264,6 +273,7 @@ class Columns:
             mask = self.mask(where)
             size = min(len(mask), len(live))
             mask = mask[:size] & live[:size]
+        mask.flags.writeable = False
         return Allowed(mask, int(np.count_nonzero(mask)))
 
     def mask(self, where: Filter) -> Mask:

@@ -107,6 +107,11 @@ def profile(asked: str | Mapping[str, float]) -> Mapping[str, float]:
     return asked
 
 
+def moves_with_time(asked: str | Mapping[str, float]) -> bool:
+    """Say whether the order by a profile or weights changes as time goes by, though no product does."""
+    return "freshness" in (PROFILES.get(asked, {}) if isinstance(asked, str) else asked)
+
+
 def rank_signals(weights: Mapping[str, float], context: Context, keys: Keys) -> dict[str, Scores]:
     """Return each weighted signal's values for these products: float64 [n] in [0, 1], no NaN."""
     values = {}

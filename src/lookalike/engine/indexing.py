@@ -67,6 +67,11 @@ class LiveIndex:
         self.columns = Columns()
         self.view = View({space: make_index(dim) for space in EMBEDDED}, words)
         self.seq = 0
+        self.settled: int | None = None
+        """`seq` while everything here is of that moment; None while changes are being brought in, or were left half way.
+
+        What was read between two looks that found the same number is of that state, and of no other.
+        """
 
     @property
     def spaces(self) -> Mapping[str, VectorIndex]:
@@ -87,14 +92,15 @@ class LiveIndex:
 
     def _catch_up(self) -> int:
         head, applied = self._catalog.sequence(), 0
-        if head == self.seq:
+        if head == self.settled:
             return 0
+        self.settled = None
         while changes := self._catalog.changes(self.seq, CHUNK):
             self._apply(changes)
             self.seq = changes[-1].seq
             applied += len(changes)
         self._read_artifacts()
-        self.seq = max(self.seq, head)
+        self.seq = self.settled = max(self.seq, head)
         return applied
 
     def _apply(self, changes: Sequence[Change]) -> None:

@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     Rule("GET HEAD", "/healthz", None),
     Rule("GET HEAD", "/readyz", None),
     Rule("GET HEAD", "/", None),  # our page is the same for all; what it asks for is not
+    Rule("GET HEAD", "/operators", None),
     Rule("GET HEAD", "/ui", None),
     Rule("GET HEAD", "/favicon.ico", None),
     Rule("GET HEAD", "/openapi.json", None),

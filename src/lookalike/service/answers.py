@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+import orjson
+
 from lookalike.core.errors import QueryError
 from lookalike.core.filters import field_value
 from lookalike.core.query import Hit, SearchResult
@@ -83,19 +85,33 @@ def product_of(product: Product, fields: Sequence[str]) -> Plain:
     return {name: FIELDS[name](product) if name in FIELDS else field_value(product, name) for name in fields}
 
 
-def answer_of(result: SearchResult, fields: Sequence[str], *, explain: bool) -> Plain:
-    """Return the answer to a search, with an id of its own that nobody can guess."""
-    return {
-        "search_id": secrets.token_hex(12),
+def body_of(result: SearchResult, fields: Sequence[str], *, explain: bool) -> bytes:
+    """Return, in JSON, what is the same in all answers to a question as long as nothing changes."""
+    body = {
         "snapshot": result.snapshot,
         "plan": result.plan,
         "matched": result.matched,
-        "took_ms": {stage: round(took_ms, 3) for stage, took_ms in result.took_ms.items()},
         "results": [_found(hit, fields or USUAL, explain=explain) for hit in result.hits],
         "facets": result.facets,
         "cursor": result.cursor,
         "notes": result.notes,
     }
+    return orjson.dumps(body)
+
+
+def new_search_id() -> str:
+    """Return an id for a search that nobody can guess."""
+    return secrets.token_hex(12)
+
+
+def in_full(body: bytes, search_id: str, took_ms: Mapping[str, float], *, cached: bool) -> bytes:
+    """Return an answer in JSON: a body, and before it what is new in each answer."""
+    new = {
+        "search_id": search_id,
+        "took_ms": {stage: round(took, 3) for stage, took in took_ms.items()},
+        "cached": cached,
+    }
+    return orjson.dumps(new)[:-1] + b"," + body[1:]
 
 
 def _found(hit: Hit, fields: Sequence[str], *, explain: bool) -> Plain:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from anyio.to_thread import current_default_thread_limiter
@@ -26,20 +26,33 @@ from lookalike.service.search_log import SearchLog
 from lookalike.service.settings import ServiceSettings
 from lookalike.service.state import State
 
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+
+    from lookalike.service.traces import Tracing
+
 ROUTERS = (search.router, products.router, events.router, status.router, page.router)
 """In this order: of two routes that fit a path, the first answers."""
 SPARE_THREADS = 8
 """Threads for what `max_requests` does not count: whether we are ready, and metrics."""
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own spans and logs would hold phrases and messages of errors."""
 _FAILURES: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ErrorAnswer, "description": "The request cannot be answered; the error says why."},
     "5XX": {"model": ErrorAnswer, "description": "The service cannot answer at the moment."},
 }
 
 
-def create_app(shop: Shop | None, settings: ServiceSettings, access: Sequence[Middleware] = ()) -> FastAPI:
+def create_app(
+    shop: Shop | None,
+    settings: ServiceSettings,
+    access: Sequence[Middleware] = (),
+    tracing: Tracing | None = None,
+) -> FastAPI:
     """Return the service of a shop; None for one that is still being opened, see `admit`. `access` says who may call."""
-    state = State(settings)
+    state = State(settings, tracing=tracing)
     middlewares = [
+        *([] if tracing is None else [_traced(tracing)]),
         Middleware(Observed, metrics=state.metrics),  # outermost: what the others refuse is seen as well
         *around(settings.bounds, access),
         Middleware(errors.LastResort),  # innermost
@@ -54,6 +67,7 @@ def create_app(shop: Shop | None, settings: ServiceSettings, access: Sequence[Mi
         docs_url=None,  # its scripts would come from elsewhere
         redoc_url=None,
         lifespan=_enough_threads,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = state
     for router in ROUTERS:
@@ -62,6 +76,12 @@ def create_app(shop: Shop | None, settings: ServiceSettings, access: Sequence[Mi
     if shop is not None:
         admit(app, shop)
     return app
+
+
+def _traced(tracing: Tracing) -> Middleware:
+    from lookalike.service.traces import Traced
+
+    return Middleware(Traced, tracer=tracing.tracer)
 
 
 @asynccontextmanager

@@ -65,6 +65,12 @@ class Metrics:
             buckets=_COUNTS,
             registry=registry,
         )
+        self.kept_answers = Counter(
+            "lookalike_kept_answers",
+            "Searches looked up among the answers that are kept: hit or miss.",
+            ("outcome",),
+            registry=registry,
+        )
         self.zero_results = Counter(
             "lookalike_search_zero_results",
             "Searches that found nothing.",
@@ -165,11 +171,25 @@ class Metrics:
         self._now(shop, waiting)
         if shop is not None:
             self.products.set(len(shop))
+        return generate_latest(self._all_workers())
+
+    def answered(self) -> dict[str, dict[str, int]]:
+        """Return how many requests were answered since the start, by route and status; of several workers, all together."""
+        counted: dict[str, dict[str, int]] = {}
+        for metric in self._all_workers().collect():
+            for sample in metric.samples if metric.name == "lookalike_requests" else ():
+                if sample.name.endswith("_total"):
+                    statuses = counted.setdefault(sample.labels["route"], {})
+                    status = sample.labels["status"]
+                    statuses[status] = statuses.get(status, 0) + int(sample.value)
+        return counted
+
+    def _all_workers(self) -> CollectorRegistry:
         if METRICS_FOLDER not in os.environ:
-            return generate_latest(self.registry)
-        all_workers = CollectorRegistry()
-        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
-        return generate_latest(all_workers)
+            return self.registry
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return together
 
 
 class Observed:
@@ -216,6 +236,7 @@ class Observed:
             "took_ms": round(took_s * 1e3, 2),
             "sent_bytes": sent_bytes,
             "key_id": scope["state"].get("key_id"),
+            **scope["state"].get("trace", {}),
             **scope["state"].get("search", {}),
         }
         access_log.info("request", extra={"request_id": scope["state"]["request_id"], "request": line})

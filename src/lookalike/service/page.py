@@ -1,4 +1,4 @@
-"""The page of the service: one document at `/` and the files it is made of under `/ui`.
+"""The pages of the service: a document at `/` for shoppers, one at `/operators`, and the files they are made of under `/ui`.
 
 There is no build step: what lies in the folder `ui` is what browsers get. All files are read once, so that nothing a path
 says can name another file. Browsers ask each time whether a file has changed (ETag), so that the modules of the page, which
@@ -56,6 +56,12 @@ def assets() -> Mapping[str, Asset]:
 def page(request: Request) -> Response:
     """Return the page."""
     return _sent(request, "index.html")
+
+
+@router.api_route("/operators", methods=["GET", "HEAD"])
+def operators(request: Request) -> Response:
+    """Return the operators' page; what it shows it asks of `/v1/stats`, with a key of theirs."""
+    return _sent(request, "operators.html")
 
 
 @router.api_route("/favicon.ico", methods=["GET", "HEAD"])

@@ -13,16 +13,21 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from socket import socket
 from threading import Thread, Timer
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from uvicorn import Config, Server
 
+from lookalike import wiring
 from lookalike.api import open as open_shop
 from lookalike.core.errors import LookalikeError
 from lookalike.service.app import admit, create_app, doors, warm
 from lookalike.service.observe import log_json_lines
 from lookalike.service.settings import ServiceSettings
 from lookalike.service.wire import Wire
+
+if TYPE_CHECKING:
+    from lookalike.service.traces import Tracing
 
 log = logging.getLogger("lookalike.process")
 DRAIN_S = 30
@@ -45,7 +50,8 @@ class Served:
 
     def build(self) -> tuple[FastAPI, Server]:
         """Return an app whose shop is not open yet, and the server of it."""
-        app = create_app(None, self.settings, doors(self.settings, self.host, self.workers))
+        access = doors(self.settings, self.host, self.workers)
+        app = create_app(None, self.settings, access, open_tracing())
         app.state.service.workers = self.workers
         config = Config(
             app,
@@ -77,6 +83,21 @@ class Served:
         except BaseException:
             shop.close()
             raise
+
+
+def open_tracing() -> Tracing | None:
+    """Return what traces this process, if the variables of OpenTelemetry want it; else nothing of its SDK is imported.
+
+    Raises MissingExtra if it is not installed.
+    """
+    if (
+        not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+        or os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none"
+    ):
+        return None
+    tracing: Tracing = wiring.load("lookalike.service.traces:Tracing")()
+    return tracing
 
 
 def serve_alone(served: Served, listener: socket, on_ready: Callable[[], None]) -> None:

@@ -64,6 +64,7 @@ class Answer(Exact):
                     "plan": "exact",
                     "matched": 31,
                     "took_ms": {"encode": 0.4, "allow": 0.1, "rank": 1.2, "enrich": 0.5, "total": 2.2},
+                    "cached": False,
                     "results": [
                         {
                             "id": "D00001",
@@ -85,6 +86,7 @@ class Answer(Exact):
     plan: str
     matched: int
     took_ms: dict[str, float]
+    cached: bool = Field(description="Whether it was kept from an equal search, and nothing changed since.")
     results: list[Found]
     facets: dict[str, list[FacetCount]]
     cursor: str | None
@@ -226,6 +228,13 @@ class EncoderStats(BaseModel):
     fingerprint: str
 
 
+class SpaceStats(Exact):
+    """The index of one space."""
+
+    vectors: int
+    exact: bool = Field(description="Whether it is certain to find the true nearest.")
+
+
 class SearchStats(BaseModel):
     """What people searched for in a period, and what they did with the results; shares of nothing are null."""
 
@@ -248,11 +257,14 @@ class Stats(BaseModel):
                 {
                     "products": 92,
                     "encoder": {"name": "builtin", "fingerprint": "builtin-2"},
+                    "spaces": {"image": {"vectors": 120, "exact": True}},
                     "snapshot": "seq-95",
+                    "stale_s": 0.2,
                     "workers": 1,
                     "pid": 4711,
                     "uptime_s": 12.5,
                     "versions": {"lookalike": "0.2.0"},
+                    "requests": {"/v1/search": {"200": 950, "422": 2}},
                     "searches": {
                         "since": "2026-02-22T12:00:00+00:00",
                         "until": "2026-03-01T12:00:00+00:00",
@@ -270,11 +282,18 @@ class Stats(BaseModel):
 
     products: int
     encoder: EncoderStats
+    spaces: dict[str, SpaceStats] = Field(description="What compares vectors, by space.")
     snapshot: str
+    stale_s: float | None = Field(
+        description="What was written longer ago than so many seconds is found; null before the first look."
+    )
     workers: int = Field(description="How many processes serve the shop.")
     pid: int = Field(description="The one of them that answers.")
     uptime_s: float
     versions: dict[str, str]
+    requests: dict[str, dict[str, int]] = Field(
+        description="Requests answered since the start, by all workers: by route, then by status."
+    )
     searches: SearchStats
 
 

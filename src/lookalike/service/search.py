@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
+import orjson
 from fastapi import APIRouter, Form, Path, Query
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -15,8 +17,9 @@ from lookalike.core.errors import InputError, LimitError, LookalikeError, QueryE
 from lookalike.core.filters import And, Compare, Filter, Or, compare
 from lookalike.core.query import SearchResult
 from lookalike.questions import Question, read_filter
-from lookalike.service.answers import answer_of, check_fields
+from lookalike.service.answers import check_fields, in_full, new_search_id
 from lookalike.service.errors import described, invalid
+from lookalike.service.kept import WrittenAnswer, from_web
 from lookalike.service.schemas import (
     BatchRequest,
     ImageSearch,
@@ -29,7 +32,7 @@ from lookalike.service.schemas import (
 )
 from lookalike.service.schemas_answers import Answer, BatchAnswer
 from lookalike.service.search_log import Answered, client_of, logged
-from lookalike.service.state import JsonRoute, ShopNow, State, StateNow, json_response, product_response
+from lookalike.service.state import JsonRoute, ShopNow, State, StateNow, product_response, written_response
 
 router = APIRouter(route_class=JsonRoute, tags=["search"])
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
@@ -123,23 +126,24 @@ def by_batch(request: Request, state: StateNow, shop: ShopNow, asked: BatchReque
             f"{len(asked.queries)} queries in a batch, at most {state.settings.max_queries}",
         )
     prepared = [_prepared(state, shop, query) for query in asked.queries]
-    good = [each[1] for each in prepared if not isinstance(each, LookalikeError)]
-    _check_images(state, sum("image" in part for question in good for part in question["parts"]))
-    with state.fetching(sum(map(_from_web, good))):
-        results = iter(shop.search_each(good))
+    good = [each for each in prepared if not isinstance(each, LookalikeError)]
+    _check_images(state, sum("image" in part for _, question in good for part in question["parts"]))
+    outcomes = _each_answered(state, shop, good)
+    if state.tracing is not None:
+        found = [(q["k"], a) for (_, q), a in zip(good, outcomes, strict=True)]
+        answered = [(k, answer.result) for k, answer in found if isinstance(answer, WrittenAnswer)]
+        state.tracing.searched(request, "batch", answered)
+    coming = iter(outcomes)
     answers = []
     for each in prepared:
-        outcome = each if isinstance(each, LookalikeError) else next(results)
-        if isinstance(outcome, SearchResult):
+        outcome = each if isinstance(each, LookalikeError) else next(coming)
+        if isinstance(outcome, WrittenAnswer):
             options, question = cast(tuple[SearchRequest, Question], each)
-            state.metrics.searched("batch", outcome)
-            answer = answer_of(outcome, options.fields, explain=options.explain)
-            _log(request, state, options, Answered(answer["search_id"], question, outcome))
-            answers.append(answer)
+            answers.append(_counted(request, state, options, Asked("batch", question, outcome))[1])
         else:
             told = described(outcome)
-            answers.append({"error": told | {"request_id": request.state.request_id}})
-    return json_response({"results": answers})
+            answers.append(orjson.dumps({"error": told | {"request_id": request.state.request_id}}))
+    return written_response(b'{"results":[' + b",".join(answers) + b"]}")
 
 
 # --- from the wire to a question --------------------------------------------------------------------------------------
@@ -197,12 +201,6 @@ def _check_images(state: State, count: int) -> None:
         )
 
 
-def _from_web(question: Question) -> int:
-    """Count the pictures of a question that somebody else's server is asked for."""
-    images = [part.get("image") for part in question.get("parts", ())]
-    return sum(isinstance(image, str) and not image.lower().startswith("data:") for image in images)
-
-
 def _shared_out(images: Parts, texts: Parts, image_weight: float) -> Parts:
     """Give the pictures together one share and the phrase the other; what has none is left out."""
     weighed = ((images, image_weight), (texts, 1.0 - image_weight))
@@ -232,23 +230,65 @@ def _prepared(state: State, shop: Shop, query: object) -> tuple[SearchRequest, Q
 # --- from results to answers ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was answered: by which kind of request, and with what."""
+
+    kind: str
+    question: Question
+    answer: WrittenAnswer
+
+
 def _answered(
     request: Request, state: State, shop: Shop, question: Question, asked: Options, kind: str
 ) -> Response:
     """Ask the shop; count the search, and put what it came to on the request's line in the log."""
-    with state.fetching(_from_web(question)):
-        result = shop.search(**question)
-    state.metrics.searched(kind, result)
-    answer = answer_of(result, asked.fields, explain=asked.explain)
-    _log(request, state, asked, Answered(answer["search_id"], question, result))
+    answer = state.kept.look_up(shop, question, asked)
+    if not isinstance(answer, WrittenAnswer):
+        with state.fetching(from_web(question)):
+            result = shop.search(**question)
+        answer = state.kept.made(shop, answer, result, asked)
+    if state.tracing is not None:
+        state.tracing.searched(request, kind, [(question["k"], answer.result)])
+    search_id, written = _counted(request, state, asked, Asked(kind, question, answer))
     request.state.search = {
         "search": kind,
-        "search_id": answer["search_id"],
-        "plan": result.plan,
-        "matched": result.matched,
-        "results": len(result.hits),
+        "search_id": search_id,
+        "plan": answer.result.plan,
+        "matched": answer.result.matched,
+        "results": len(answer.result.hits),
+        "cached": answer.cached,
     }
-    return json_response(answer)
+    return written_response(written)
+
+
+def _each_answered(
+    state: State, shop: Shop, asks: Sequence[tuple[SearchRequest, Question]]
+) -> list[WrittenAnswer | LookalikeError]:
+    """Answer questions together, but those whose answers are kept, and say what is wrong with the others."""
+    looked_up = [state.kept.look_up(shop, question, asked) for asked, question in asks]
+    left = [
+        ask[1] for ask, known in zip(asks, looked_up, strict=True) if not isinstance(known, WrittenAnswer)
+    ]
+    with state.fetching(sum(map(from_web, left))):
+        results = iter(shop.search_each(left))
+    answers: list[WrittenAnswer | LookalikeError] = []
+    for (asked, _), known in zip(asks, looked_up, strict=True):
+        if isinstance(known, WrittenAnswer):
+            answers.append(known)
+            continue
+        result = next(results)
+        made = state.kept.made(shop, known, result, asked) if isinstance(result, SearchResult) else result
+        answers.append(made)
+    return answers
+
+
+def _counted(request: Request, state: State, options: Options, asked: Asked) -> tuple[str, bytes]:
+    """Count and log an answer, kept or not; return its id, and itself as it goes out."""
+    answer, search_id = asked.answer, new_search_id()
+    state.metrics.searched(asked.kind, answer.result)
+    _log(request, state, options, Answered(search_id, asked.question, answer.result))
+    return search_id, in_full(answer.body, search_id, answer.result.took_ms, cached=answer.cached)
 
 
 def _log(request: Request, state: State, asked: Options, answered: Answered) -> None:

@@ -52,6 +52,7 @@ class ServiceSettings(FileSettings):
         (),
         description="Proxies before the service, by address or network: who calls is whom their X-Forwarded-For names.",
     )
+    results_bytes: int = Field(64_000_000, ge=0, description="Bytes of answers that are kept; 0: none are.")
     follow_s: float = Field(0.25, gt=0, description="Seconds between two looks for changes by others.")
     max_images: int = Field(16, ge=1, le=100, description="Pictures one request may ask with.")
     max_fetching: int = Field(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from time import monotonic
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import Depends
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lookalike import wiring
 from lookalike.api import Shop
 from lookalike.core.errors import Overloaded
 from lookalike.core.ports import Encoder
@@ -23,9 +24,13 @@ from lookalike.engine.batching import BatchingEncoder
 from lookalike.service.answers import FIELDS, product_of
 from lookalike.service.errors import Refused, no_product
 from lookalike.service.json_in import read_json
+from lookalike.service.kept import KeptAnswers
 from lookalike.service.observe import Metrics
 from lookalike.service.search_log import SearchLog
 from lookalike.service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from lookalike.service.traces import Tracing
 
 PATIENCE_S = 1.0
 """How long a change of a product waits for one of `max_writing` places; and at the end, we for what is being encoded."""
@@ -45,12 +50,20 @@ class State:
     """What keeps searches, if they are kept and the shop is open."""
     workers: int = 1
     """How many processes serve the shop together."""
+    tracing: Tracing | None = None
+    """What sends traces, if they are wanted."""
+    fresh: float | None = None
+    """What was written before this moment (Unix time) is searchable here; None before the first look."""
 
+    kept: KeptAnswers = field(init=False)
+    """Answers to searches that may come again."""
     _fetching: BoundedSemaphore = field(init=False)
     _writing: BoundedSemaphore = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make as many places as there may be."""
+        """Make as many places as there may be, and room for answers."""
+        room = self.settings.results_bytes
+        self.kept = KeptAnswers(wiring.make_cache(room) if room else None, self.metrics)
         self._fetching = BoundedSemaphore(self.settings.max_fetching)
         self._writing = BoundedSemaphore(self.settings.max_writing)
 
@@ -94,6 +107,7 @@ class State:
 
     def looked(self, moment: float) -> None:
         """Note that all that was written before a moment (Unix time) is searchable here."""
+        self.fresh = moment
         self.metrics.looked(self.shop, self._waiting(), moment)
 
     def _waiting(self) -> Mapping[str, int]:
@@ -109,6 +123,8 @@ class State:
             self.queries.close(PATIENCE_S)
         if self.shop is not None:
             self.shop.close()
+        if self.tracing is not None:
+            self.tracing.close()
 
 
 # Dependencies are `async`, though nothing waits: plain functions would each go through the thread pool.
@@ -132,7 +148,12 @@ ShopNow = Annotated[Shop, Depends(_shop)]
 
 def json_response(content: object, status: int = 200) -> Response:
     """Return an answer in JSON, written once."""
-    return Response(orjson.dumps(content), status, media_type="application/json")
+    return written_response(orjson.dumps(content), status)
+
+
+def written_response(content: bytes, status: int = 200) -> Response:
+    """Return an answer that is in JSON already."""
+    return Response(content, status, media_type="application/json")
 
 
 def product_response(shop: Shop, id_: str, *, otherwise: str) -> Response:

@@ -6,7 +6,7 @@ import os
 import platform
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from time import monotonic
+from time import monotonic, time
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -57,11 +57,16 @@ def stats(
         {
             "products": len(shop),
             "encoder": {"name": shop.encoder.name, "fingerprint": shop.encoder.fingerprint},
+            "spaces": {
+                space: {"vectors": len(index), "exact": index.exact} for space, index in shop.spaces.items()
+            },
             "snapshot": f"seq-{shop.sequence}",
+            "stale_s": None if state.fresh is None else round(max(0.0, time() - state.fresh), 3),
             "workers": state.workers,
             "pid": os.getpid(),
             "uptime_s": round(monotonic() - state.started_s, 1),
             "versions": versions | {name: version(name) for name in _TOLD},
+            "requests": state.metrics.answered(),
             "searches": plain(report_of(shop.event_log.counts(since, until, TOP), since, until)),
         }
     )

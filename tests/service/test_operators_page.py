@@ -116,7 +116,7 @@ def refreshed(page: Any, action: Any) -> dict[str, Any]:
     with page.expect_response(re.compile(r"/v1/stats")) as asked:
         action()
     told: dict[str, Any] = asked.value.json()
-    page.wait_for_function("!document.getElementById('numbers').hidden")
+    page.wait_for_selector(DRAWN)
     return told
 
 
@@ -166,7 +166,7 @@ def test_phrases_lead_to_the_shop_and_are_only_text(page: Any, context: Any) -> 
 
 def test_the_period_is_chosen_and_kept_in_the_address(page: Any) -> None:
     day = refreshed(page, lambda: page.get_by_label("1 day").check())
-    page.wait_for_function("!document.getElementById('vain').textContent.includes('gnome')")
+    page.locator("#vain", has_text="gnome").wait_for(state="detached")
     assert tiles(page, "searches")["Searches"] == str(day["searches"]["total"]["searches"])
     assert page.url.endswith("?days=1")
     assert "The last day" in page.locator("#when").text_content()
@@ -208,7 +208,7 @@ def test_it_refreshes_while_it_is_seen(context: Any, busy: str) -> None:
     link.focus()
     refreshed(page, lambda: page.clock.run_for(10_500))
     assert len(asked) == 2
-    page.wait_for_function("document.activeElement.textContent === 'red shirt'")
+    page.locator("#top a:focus", has_text="red shirt").wait_for()
 
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -251,7 +251,7 @@ def test_it_says_when_it_cannot_and_when_it_can_again(
 def test_it_asks_for_a_key_that_may(context: Any, drawn_place: Path, tmp_path: Path) -> None:
     keys = {}
     for scope in ("search", "admin"):
-        keys[scope], key = new_key(scope, [scope])  # type: ignore[list-item]
+        keys[scope], key = new_key(scope, [scope])
         add_key(tmp_path / "keys.json", key)
     env = {
         "LOOKALIKE_SERVICE__REQUIRE_KEYS": "true",

@@ -140,6 +140,11 @@ def test_wrong_settings_are_said_before_the_work(tmp_path: Path, monkeypatch: py
 def test_make_passes_on_what_is_wanted(words: tuple[str, ...], command: str) -> None:
     env = {name: value for name, value in os.environ.items() if name not in ("SERVE", "PORT", "MAKEFLAGS")}
     done = subprocess.run(
-        ["make", "--dry-run", "demo", *words], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", "demo", *words],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.rstrip().splitlines()[-1].endswith(f"lookalike {command}")

@@ -319,7 +319,7 @@ def test_a_page_that_does_not_come_is_asked_for_again(page: Any) -> None:
     assert page.locator(".card").count() == before
     page.unroute("**/v1/search")
     page.get_by_role("button", name="Try again").click()
-    page.wait_for_function(f"document.querySelectorAll('.card').length > {before}")
+    page.locator(".card").nth(before).wait_for()
     assert page.locator("#trouble").is_hidden()
 
 

@@ -81,7 +81,7 @@ function card(hit) {
     change({ text: "", photos: [], likes: [{ id, weight: 1 }] });
     toResults();
   });
-  const article = make("article", { className: product.availability === false ? "card gone" : "card" },
+  const article = make("article", { className: "card" },
     frame,
     product.availability === false && make("span", { className: "mark" }, "out of stock"),
     make("div", { className: "facts" }, product.brand && make("p", { className: "maker" }, product.brand),

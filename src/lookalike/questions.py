@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lookalike.core import filter_text
 from lookalike.core.errors import FilterError, InputError, LimitError, LookalikeError, QueryError
 from lookalike.core.filter_json import from_json
-from lookalike.core.filters import And, Compare, Filter, Not, Or
+from lookalike.core.filters import Filter
 from lookalike.core.images import Box, ImageLimits, crop, decode, from_array
 from lookalike.core.judgments import QueryForm
 from lookalike.core.ports import ImageLoader
@@ -154,7 +154,7 @@ def read_filter(where: str | Mapping[str, Any] | Filter | None, columns: Collect
     if isinstance(where, str):
         return from_json(_parsed(where)) if where.lstrip()[:1] == "{" else filter_text.parse(where, columns)
     # Anything else is read as JSON as well, to be refused: a filter must never be passed over.
-    return where if isinstance(where, Compare | And | Or | Not) else from_json(where)
+    return where if isinstance(where, Filter) else from_json(where)
 
 
 def _check_options(question: Question) -> None:

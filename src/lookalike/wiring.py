@@ -26,7 +26,7 @@ INDEXES: Mapping[str, str] = {
     "auto": "lookalike.adapters.index_cells:CellsIndex",
     "exact": "lookalike.adapters.index_exact:ExactIndex",
 }
-"""`auto` is exact up to some ten thousand vectors, and cells from there on."""
+"""`auto` is exact up to 50,000 vectors, and cells from there on."""
 LEXICAL_INDEXES: Mapping[str, str] = {"postings": "lookalike.adapters.lexical_postings:PostingsIndex"}
 SOURCES: Mapping[str, str] = {
     ".parquet": "lookalike.adapters.source_parquet:ParquetSource",

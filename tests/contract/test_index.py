@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from every_cell import look_everywhere
 from lookalike.adapters import index_cells, index_exact
 from lookalike.adapters.index_cells import CellsIndex
-from lookalike.adapters.index_cells_tuning import SHARES, Budget, Budgets
 from lookalike.adapters.index_exact import ExactIndex
 from lookalike.adapters.index_memory import MemoryIndex
 from lookalike.core.errors import VectorError
@@ -28,9 +28,6 @@ from strategies import examples
 
 MakeIndex = Callable[[int], VectorIndex]
 DIM = 8
-EVERYTHING = Budgets(
-    {(clumped, share): Budget(10_000, 10_000) for clumped in (False, True) for share in SHARES}, few=3
-)
 NEAR = 2e-6
 """How far two ways to sum float32 products may lie apart."""
 
@@ -44,9 +41,8 @@ def make_index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     if request.param == "memory":
         return MemoryIndex
     if request.param == "cells":
-        monkeypatch.setattr(index_cells, "LEAST_ROWS", 32)
+        look_everywhere(monkeypatch, least_rows=32)
         monkeypatch.setattr(index_cells, "RECENT_ROWS", 12)
-        monkeypatch.setattr(index_cells, "tune", lambda cells: EVERYTHING)
         return CellsIndex
     if request.param != "exact":
         monkeypatch.setattr(index_exact, "RECENT_LIMIT", 12)

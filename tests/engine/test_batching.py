@@ -17,6 +17,7 @@ import pytest
 from lookalike.core.errors import InputError, LookalikeError, Overloaded
 from lookalike.core.types import Pixels, Vectors, content_hash
 from lookalike.engine.batching import BatchingEncoder, BatchLimits
+from waiting import until
 
 DIM = 4
 PATIENCE_S = 60.0
@@ -57,13 +58,6 @@ def row_of(content: bytes) -> Vectors:
 
 def rows_of(texts: Sequence[str]) -> Vectors:
     return np.array([row_of(text.encode()) for text in texts], np.float32).reshape(-1, DIM)
-
-
-def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.001)
 
 
 def threads() -> list[threading.Thread]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import active_count
-from time import monotonic, sleep, time
+from time import monotonic, time
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from lookalike.core.errors import CatalogError
 from lookalike.core.types import Change
 from lookalike.engine import follow as module
 from lookalike.engine.follow import Follower
+from waiting import until
 
 PATIENCE_S = 30.0
 
@@ -32,13 +33,6 @@ class Flaky(MemoryCatalog):
         return super().changes(after_seq, limit)
 
 
-def eventually(true: Callable[[], bool]) -> None:
-    until = monotonic() + PATIENCE_S
-    while not true():
-        assert monotonic() < until
-        sleep(0.005)
-
-
 def live_count(shop: MadeShop) -> int:
     return int(np.count_nonzero(shop.live.columns.live))
 
@@ -52,12 +46,12 @@ def test_what_others_write_becomes_searchable_by_itself() -> None:
         before = live_count(shop)
         shop.catalog.write(records[20:])
         written = time()
-        eventually(lambda: bool(moments) and moments[-1] > written)
+        until(lambda: bool(moments) and moments[-1] > written, PATIENCE_S)
         # Told a moment after the write, all of it can be found.
         assert shop.live.seq == shop.catalog.sequence()
         assert live_count(shop) - before == sum(record.product.active for record in records[20:])
         shop.catalog.delete([record.product.id for record in records])
-        eventually(lambda: live_count(shop) == 0)
+        until(lambda: live_count(shop) == 0, PATIENCE_S)
     finally:
         threads = active_count()
         follower.close()
@@ -80,16 +74,16 @@ def test_it_survives_what_fails_and_says_so(
     with caplog.at_level(logging.INFO, module.log.name):
         follower = Follower(shop.live.refresh, 0.01, moments.append)
         try:
-            eventually(lambda: bool(moments))
+            until(lambda: bool(moments), PATIENCE_S)
             catalog.failure = failure
             catalog.write(records[10:])
-            eventually(lambda: len(caplog.records) >= 3)
+            until(lambda: len(caplog.records) >= 3, PATIENCE_S)
             told = len(moments)
             assert shop.live.seq < catalog.sequence()
             assert len(moments) == told, "nothing is fresh while nothing can be read"
             catalog.failure = None
-            eventually(lambda: shop.live.seq == catalog.sequence() and len(moments) > told)
-            eventually(lambda: "again" in caplog.records[-1].getMessage())
+            until(lambda: shop.live.seq == catalog.sequence() and len(moments) > told, PATIENCE_S)
+            until(lambda: "again" in caplog.records[-1].getMessage(), PATIENCE_S)
         finally:
             follower.close()
     first = caplog.records[0]
@@ -105,7 +99,7 @@ def test_it_asks_ever_more_rarely_what_fails(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(module, "MAX_WAIT_S", 0.4)
     follower = Follower(fail, 0.02, lambda moment: None)
-    eventually(lambda: len(looks) >= 7)
+    until(lambda: len(looks) >= 7, PATIENCE_S)
     follower.close()
     pauses = np.diff(looks)
     for pause, least in zip(pauses, (0.04, 0.08, 0.16, 0.32, 0.4, 0.4), strict=False):

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from made_shop import DIM, NOW, MadeShop, made_records
 
-from lookalike.adapters import index_cells
+from every_cell import look_everywhere
 from lookalike.adapters.index_cells import CellsIndex
-from lookalike.adapters.index_cells_tuning import SHARES, Budget, Budgets
 from lookalike.adapters.index_exact import ExactIndex
 from lookalike.adapters.index_memory import MemoryIndex
 from lookalike.adapters.lexical_memory import MemoryLexicalIndex
@@ -30,9 +29,6 @@ from lookalike.engine import retrieve
 from lookalike.engine.indexing import learn_from
 from lookalike.engine.search import SearchLimits
 
-EVERYTHING = Budgets(
-    {(clumped, share): Budget(10_000, 10_000) for clumped in (False, True) for share in SHARES}, few=3
-)
 FILTERS = (
     None,
     "price < 20",
@@ -48,8 +44,7 @@ FILTERS = (
 def shop(request: pytest.FixtureRequest) -> Iterator[MadeShop]:
     """A shop over each index; cells are made of few rows already, and all of them are looked into."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index_cells, "LEAST_ROWS", 100)
-        patch.setattr(index_cells, "tune", lambda cells: EVERYTHING)
+        look_everywhere(patch, least_rows=100)
         shop = MadeShop(made_records(400), request.param)
         for index in shop.live.spaces.values():
             if isinstance(index, CellsIndex):

@@ -10,9 +10,8 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -20,7 +19,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 
 from adapters.hostile_server import GOOD, Answers, HostileServer
 
@@ -186,27 +184,3 @@ def in_thread(server: ThreadingHTTPServer) -> Iterator[None]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-@contextmanager
-def listening(app: Any, **options: Any) -> Iterator[int]:
-    """Let uvicorn serve an application on a free port of 127.0.0.1 until the block ends; yield the port."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="off", **options)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            until(lambda: server.started)
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(60)
-
-
-def until(true: Callable[[], bool], patience_s: float = 60.0) -> None:
-    """Wait until something is true."""
-    ends = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < ends, "it did not come true"
-        time.sleep(0.005)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection
 from typing import Annotated, Any
 
 import pytest
-import uvicorn
 from fastapi import APIRouter, FastAPI, File, Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +26,7 @@ from lookalike.service import errors
 from lookalike.service.bounds import ALWAYS, SECURE_HEADERS, Bounds, RequestLimit, UploadLimit, around
 from lookalike.service.observe import Metrics, Observed
 from strategies import examples
+from waiting import serving
 
 PATIENCE_S = 60.0
 
@@ -90,27 +89,8 @@ def app_with(bounds: Bounds) -> FastAPI:
     return app
 
 
-@contextmanager
-def serving(bounds: Bounds) -> Iterator[int]:
-    """Serve on a free port of this machine."""
-    config = uvicorn.Config(app_with(bounds), log_config=None, ws="none", lifespan="off")
-    server, listening = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        until(lambda: server.started)
-        yield listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE_S)
-        listening.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.005)
+def served(bounds: Bounds) -> AbstractContextManager[int]:
+    return serving(app_with(bounds), ws="none", lifespan="off")
 
 
 @contextmanager
@@ -137,7 +117,7 @@ def answer_and_end(wire: socket.socket) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_body_announced_as_far_too_large_is_refused_unread() -> None:
-    with serving(Bounds(max_body_bytes=1000)) as port, connected(port, "Content-Length: 2001") as wire:
+    with served(Bounds(max_body_bytes=1000)) as port, connected(port, "Content-Length: 2001") as wire:
         status, error = answer_and_end(wire)
     assert (status, error["code"]) == (413, "limit")
     assert error["message"] == "the body is larger than 1000 bytes" and error["remedy"]
@@ -145,13 +125,13 @@ def test_a_body_announced_as_far_too_large_is_refused_unread() -> None:
 
 def test_who_asks_whether_to_send_too_much_is_told_not_to() -> None:
     head = "Expect: 100-continue\r\nContent-Length: 1001"
-    with serving(Bounds(max_body_bytes=1000)) as port, connected(port, head) as wire:
+    with served(Bounds(max_body_bytes=1000)) as port, connected(port, head) as wire:
         assert answer_and_end(wire)[0] == 413
 
 
 def test_an_endless_body_is_cut_off() -> None:
     with (
-        serving(Bounds(max_body_bytes=100_000)) as port,
+        served(Bounds(max_body_bytes=100_000)) as port,
         connected(port, "Transfer-Encoding: chunked") as wire,
     ):
         sent = 0
@@ -166,7 +146,7 @@ def test_an_endless_body_is_cut_off() -> None:
 
 @pytest.mark.parametrize("encode_chunked", [False, True])
 def test_a_client_that_sends_everything_before_it_reads_still_gets_its_answer(encode_chunked: bool) -> None:
-    with serving(Bounds(max_body_bytes=3_000_000)) as port:
+    with served(Bounds(max_body_bytes=3_000_000)) as port:
         connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         body = iter([b"x" * 100_000] * 55) if encode_chunked else b"x" * 5_500_000
         connection.request("POST", "/v1/read", body, encode_chunked=encode_chunked)
@@ -254,7 +234,7 @@ def test_what_is_within_the_bound_passes_untouched_and_nothing_else(
 
 def test_a_body_that_drips_is_ended() -> None:
     bounds = Bounds(upload_grace_s=0.3, min_upload_bytes_per_s=10_000)
-    with serving(bounds) as port, connected(port, "Content-Length: 1000") as wire:
+    with served(bounds) as port, connected(port, "Content-Length: 1000") as wire:
         began = time.monotonic()
         try:
             for _ in range(200):
@@ -263,7 +243,7 @@ def test_a_body_that_drips_is_ended() -> None:
         except (BrokenPipeError, ConnectionResetError):
             pass
         assert time.monotonic() - began < 3
-    with serving(bounds) as port, connected(port, "Content-Length: 1000") as wire:
+    with served(bounds) as port, connected(port, "Content-Length: 1000") as wire:
         wire.sendall(b"x")
         status, error = answer_and_end(wire)
     assert (status, error["code"]) == (408, "slow_upload")
@@ -271,7 +251,7 @@ def test_a_body_that_drips_is_ended() -> None:
 
 def test_a_long_upload_at_a_fair_pace_is_let_through() -> None:
     bounds = Bounds(upload_grace_s=2.0, min_upload_bytes_per_s=1000)
-    with serving(bounds) as port, connected(port, "Content-Length: 100000\r\nConnection: close") as wire:
+    with served(bounds) as port, connected(port, "Content-Length: 100000\r\nConnection: close") as wire:
         for _ in range(25):  # longer than the grace
             wire.sendall(b"x" * 4000)
             time.sleep(0.1)
@@ -285,7 +265,7 @@ def test_our_own_slowness_is_not_held_against_the_client() -> None:
 
 
 def test_a_long_answer_is_no_slow_upload() -> None:
-    with serving(Bounds(upload_grace_s=0.1)) as port:
+    with served(Bounds(upload_grace_s=0.1)) as port:
         connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         connection.request("GET", "/v1/stream")
         assert connection.getresponse().read() == b"part " * 5

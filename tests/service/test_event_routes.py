@@ -6,11 +6,9 @@ import json
 import shutil
 import sqlite3
 import urllib.request
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -18,6 +16,7 @@ from starlette.testclient import TestClient
 
 from lookalike.service.schemas_answers import EventsAnswer, Stats
 from running import PATIENCE_S, running
+from waiting import until
 
 JSON = {"content-type": "application/json"}
 
@@ -42,16 +41,6 @@ def stats(client: TestClient, days: int = 7) -> dict[str, Any]:
     Stats.model_validate(told)
     found: dict[str, Any] = told["searches"]
     return found
-
-
-def until(done: Callable[[], Any]) -> Any:
-    """Wait for what happens in the background."""
-    end = monotonic() + PATIENCE_S
-    while monotonic() < end:
-        if found := done():
-            return found
-        sleep(0.05)
-    raise AssertionError("it does not happen")
 
 
 def rows(place: Path, columns: str, table: str = "searches") -> list[tuple[Any, ...]]:

@@ -23,7 +23,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 from hostile_pictures import MARK, hostile_pictures, mutated, odd_pictures
-from hostile_web import PRIVATE_NAMES, Canary, Internet, PictureServer, Witness, in_thread, listening
+from hostile_web import PRIVATE_NAMES, Canary, Internet, PictureServer, Witness, in_thread
 
 import lookalike
 from adapters.hostile_server import GOOD
@@ -35,6 +35,7 @@ from lookalike.service.app import create_app, doors
 from lookalike.service.bounds import Bounds
 from lookalike.service.settings import ServiceSettings
 from lookalike.settings import Settings
+from waiting import serving
 
 FETCH: Final = FetchLimits(
     max_bytes=200_000,
@@ -107,8 +108,8 @@ def world(drawn_place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         in_thread(canary),
         PictureServer() as server,
         Internet(server.server_port).installed() as internet,
-        listening(strict, http=wire.Wire) as port,
-        listening(generous) as port2,
+        serving(strict, access_log=False, ws="none", lifespan="off", http=wire.Wire) as port,
+        serving(generous, access_log=False, ws="none", lifespan="off") as port2,
         httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=200, trust_env=False) as client,
         httpx2.Client(base_url=f"http://127.0.0.1:{port2}", timeout=200, trust_env=False) as client2,
     ):

@@ -6,8 +6,6 @@ import asyncio
 import base64
 import json
 import re
-import socket
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -18,7 +16,6 @@ from typing import Any
 
 import orjson
 import pytest
-import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
@@ -39,6 +36,7 @@ from lookalike.service.schemas import BatchRequest, Changes, Ids, ProductRow, Se
 from lookalike.service.settings import ServiceSettings
 from lookalike.service.state import State
 from lookalike.service.writing import Line, RowBounds, lines
+from waiting import serving
 
 PATIENCE_S = 300.0
 MOST = ServiceSettings().max_json_values
@@ -318,21 +316,6 @@ def test_changes_give_up_when_too_many_are_worked_on() -> None:
         pass
 
 
-@contextmanager
-def listening(app: Any) -> Iterator[int]:
-    """Serve on a free port of this machine: threads are those of a real server."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
-    wire = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [wire]})
-    thread.start()
-    try:
-        yield wire.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE_S)
-        wire.close()
-
-
 def status_at(port: int, method: str, path: str, body: bytes | None = None) -> int:
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
@@ -346,7 +329,7 @@ def status_at(port: int, method: str, path: str, body: bytes | None = None) -> i
 
 def test_changes_that_wait_for_a_product_hold_nobody_else_up(own: TestClient) -> None:
     shop: lookalike.Shop = own.app.state.service.shop  # type: ignore[attr-defined]
-    with listening(create_app(shop, ServiceSettings())) as port, ThreadPoolExecutor(60) as callers:
+    with serving(create_app(shop, ServiceSettings()), ws="none") as port, ThreadPoolExecutor(60) as callers:
         with shop._turns.of(["D00001"]):  # as does a change that waits for a slow picture
             change = ("PATCH", "/v1/products/D00001", b'{"price":3}')
             changes = [callers.submit(status_at, port, *change) for _ in range(45)]

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from lookalike.service.keys import add_key, new_key
 from lookalike.service.page import assets
 from running import running
+from waiting import until
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 MAX_PAGE_BYTES = 150_000
@@ -66,6 +67,11 @@ def _is_bad(message: Any) -> bool:
     # A missing or a wrong key, a question that is wrong and a shop that is not open are what the page is there to explain.
     expected = any(f"status of {status}" in message.text for status in (401, 403, 422, 503))
     return message.type in ("error", "warning") and not expected
+
+
+def comes_true(page: Any, expression: str) -> None:
+    """Wait for an expression. (The browser's own waiting evaluates text in the page, which its policy forbids.)"""
+    until(lambda: page.evaluate(expression))
 
 
 @pytest.fixture
@@ -339,7 +345,7 @@ def test_a_price_can_be_typed_on_while_the_answer_to_its_beginning_comes(page: A
         price.press_sequentially("2")
     price.press_sequentially("5")
     held[0].fallback()
-    page.wait_for_function("new URLSearchParams(location.search).get('min') === '25'")
+    comes_true(page, "new URLSearchParams(location.search).get('min') === '25'")
     page.get_by_role("button", name="Remove filter from 25").wait_for()
     page.wait_for_timeout(500)
     assert price.input_value() == "25"
@@ -373,7 +379,7 @@ def test_back_and_forth_lead_through_every_step(page: Any) -> None:
 def test_what_sliders_and_buttons_of_parts_are_called(page: Any) -> None:
     page.goto(f"{page.url}?q=lamp&like=1~D00001&like=-0.5~D00002")
     page.wait_for_selector(f"{ANSWERED} .card")
-    page.wait_for_function("document.querySelector('.part.like .title').textContent !== 'D00001'")
+    comes_true(page, "document.querySelector('.part.like .title').textContent !== 'D00001'")
     title = page.locator(".part.like .title").first.text_content()
     product = page.get_by_role("slider", name=f"Product {title}")
     assert product.get_attribute("aria-valuetext") == "100 %"
@@ -395,7 +401,7 @@ def test_what_is_no_photo_is_told_where_it_is_seen(page: Any) -> None:
     page.set_input_files("#file", text)
     told = page.get_by_text("That was no photo")
     told.wait_for()
-    page.wait_for_function("document.querySelector('.note').getBoundingClientRect().top >= 0")
+    comes_true(page, "document.querySelector('.note').getBoundingClientRect().top >= 0")
     assert page.locator("#notes").get_attribute("role") == "status"
     assert titles(page)
 
@@ -450,7 +456,7 @@ def test_a_shop_that_takes_a_key_asks_for_it(context: Any, shut: tuple[str, str]
         page.get_by_label("API key").fill(text)
         page.keyboard.press("Enter")
     page.wait_for_selector(f"{ANSWERED} .card")
-    page.wait_for_function("document.querySelector('.card img').naturalWidth > 0")  # it took the key as well
+    comes_true(page, "document.querySelector('.card img').naturalWidth > 0")  # it took the key as well
     page.reload()
     page.wait_for_selector(f"{ANSWERED} .card")
     assert dialog.is_hidden()

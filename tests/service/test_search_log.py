@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
-from time import monotonic, sleep
 
 import pytest
 
@@ -17,6 +16,7 @@ from lookalike.core.errors import CatalogError, InputError
 from lookalike.core.query import SearchResult
 from lookalike.service.observe import Metrics
 from lookalike.service.search_log import AT_ONCE, Answered, EventSettings, SearchLog, logged
+from waiting import until
 
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 PATIENCE_S = 60.0
@@ -52,13 +52,6 @@ def logging_to(kept: MemoryEventLog, **settings: int) -> Iterator[tuple[SearchLo
         yield log, metrics
     finally:
         log.close()
-
-
-def until(done: Callable[[], bool]) -> None:
-    end = monotonic() + PATIENCE_S
-    while not done():
-        assert monotonic() < end
-        sleep(0.01)
 
 
 def held(kept: MemoryEventLog) -> int:

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-import uvicorn
 from starlette.responses import PlainTextResponse
 
 from lookalike.service import wire
+from waiting import serving
 
 PATIENCE_S = 60.0
 
 
-@contextmanager
-def refusing() -> Iterator[int]:
+def refusing() -> AbstractContextManager[int]:
     """Serve, at a free port, what answers each request unread."""
-    config = uvicorn.Config(
-        PlainTextResponse("no", 401), http=wire.Wire, log_config=None, lifespan="off", timeout_keep_alive=60
-    )
-    server, listening = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE_S)
-        listening.close()
+    return serving(PlainTextResponse("no", 401), http=wire.Wire, lifespan="off", timeout_keep_alive=60)
 
 
 @contextmanager

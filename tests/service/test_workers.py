@@ -25,6 +25,7 @@ import pytest
 import lookalike
 from lookalike.service.access import RateLimits
 from running import COMMAND, PATIENCE_S, running
+from waiting import until
 
 T = TypeVar("T")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
@@ -97,13 +98,6 @@ def ask(connection: HTTPConnection, method: str, path: str, body: object = None)
     return json.loads(text)
 
 
-def eventually(true: Callable[[], bool]) -> None:
-    until = monotonic() + PATIENCE_S
-    while not true():
-        assert monotonic() < until
-        sleep(0.02)
-
-
 def is_gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -136,9 +130,9 @@ def test_both_answer_see_the_same_and_are_counted_together(two: tuple[subprocess
     told = ask_worker(address, one, "PUT", "/v1/products/NEW", {"title": "zebra lamp", "price": 7.43})
     assert told["status"] == "written"
     assert [hit["id"] for hit in ask_worker(address, one, "GET", found)["results"]] == ["NEW"]
-    eventually(lambda: [h["id"] for h in ask_worker(address, other, "GET", found)["results"]] == ["NEW"])
+    until(lambda: [h["id"] for h in ask_worker(address, other, "GET", found)["results"]] == ["NEW"])
     assert ask_worker(address, other, "DELETE", "/v1/products/NEW") == {"deleted": 1}
-    eventually(lambda: ask_worker(address, one, "GET", found)["results"] == [])
+    until(lambda: ask_worker(address, one, "GET", found)["results"] == [])
     # Whoever is asked for metrics tells those of both.
     for pid in (one, other):
         for _ in range(3):
@@ -151,7 +145,7 @@ def test_both_answer_see_the_same_and_are_counted_together(two: tuple[subprocess
     assert held["lookalike_products"] == 92
     assert held['lookalike_encode_waiting{kind="texts"}'] == 0
     assert not [name for name in held if "pid=" in name]
-    eventually(lambda: freshness(get(address, "/metrics")) < 5.0)
+    until(lambda: freshness(get(address, "/metrics")) < 5.0)
 
 
 def freshness(page: str) -> float:
@@ -199,10 +193,10 @@ def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(
     before = pids(address)
     killed = min(before)
     writers = Writers(address)
-    eventually(lambda: len(writers.acknowledged) > 20)
+    until(lambda: len(writers.acknowledged) > 20)
     os.kill(killed, signal.SIGKILL)
     by_then = len(writers.acknowledged)
-    eventually(lambda: len(writers.acknowledged) > by_then + 20)  # while there is one worker
+    until(lambda: len(writers.acknowledged) > by_then + 20)  # while there is one worker
     after = pids(address)
     writers.stop()
     assert writers.refused == []
@@ -242,7 +236,7 @@ def test_all_are_ended_once_what_runs_is_answered(
         connection.close()
         assert {json.loads(line)["status"] for line in told} <= {"written", "unchanged"} and len(told) == 60
     assert process.wait(PATIENCE_S) == 0
-    eventually(lambda: all(is_gone(pid) for pid in there))
+    until(lambda: all(is_gone(pid) for pid in there))
     with lookalike.open(own_place, create=False) as shop:
         assert len(shop) == 92 + 60
 
@@ -251,7 +245,7 @@ def test_workers_end_when_their_parent_is_no_more(two: tuple[subprocess.Popen[st
     process, address = two
     there = pids(address)
     process.kill()
-    eventually(lambda: all(is_gone(pid) for pid in there))
+    until(lambda: all(is_gone(pid) for pid in there))
 
 
 def test_what_hinders_the_first_start_is_told_once(tmp_path: Path) -> None:

@@ -27,13 +27,14 @@ from lookalike.adapters.index_rows import (
     Owners,
     Rows,
     Scores,
+    all_inner_products,
     best_per_product,
     inner_products,
     put_after,
     selector,
 )
 from lookalike.adapters.index_segments import Segment, SegmentedIndex, held_by
-from lookalike.core.types import Allowed, Keys, Mask, Vectors
+from lookalike.core.types import Allowed, Keys, Mask, Similarities, Vectors
 from lookalike.core.vectors import keyed_rows
 
 log = logging.getLogger(__name__)
@@ -132,8 +133,8 @@ class Cells:
         owners = self.owners.without(keys)
         return self if owners is self.owners else replace(self, owners=owners, remembered={})
 
-    def products_of(self, query: Scores, numbers: Keys) -> Scores:
-        return inner_products(self.vectors, query, numbers)
+    def products_of(self, queries: Vectors, numbers: Keys) -> Similarities:
+        return all_inner_products(self.vectors, queries, numbers)
 
     def choose(self, allowed: Allowed | None) -> Chosen:
         if allowed is None and self.owners.all_alive:
@@ -297,7 +298,7 @@ def _due(segments: tuple[Segment, Flat]) -> bool:
     large, recent = segments
     if isinstance(large, Flat):
         return len(large.owners.keys) + len(recent.owners.keys) >= LEAST_ROWS
-    return len(recent.owners.keys) >= RECENT_ROWS or large.owners.alive.mean() < 1 - DEAD
+    return len(recent.owners.keys) >= RECENT_ROWS or large.owners.live_share < 1 - DEAD
 
 
 def _folded(segments: tuple[Segment, Flat], dim: int) -> Cells:
@@ -307,7 +308,7 @@ def _folded(segments: tuple[Segment, Flat], dim: int) -> Cells:
     keys, rows = recent.live()
     if isinstance(large, Cells):
         room = large.built * 2 > len(large.vectors) + len(keys)
-        if room and large.owners.alive.mean() >= 1 - DEAD:
+        if room and large.owners.live_share >= 1 - DEAD:
             return large.with_more(keys, rows)
     everything = np.unique(np.concatenate([segment.owners.keys for segment in segments]))
     return Cells.of(*held_by(segments, everything, dim))

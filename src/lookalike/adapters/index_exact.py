@@ -21,13 +21,14 @@ from lookalike.adapters.index_rows import (
     Owners,
     Rows,
     Scores,
+    all_inner_products,
     best_per_product,
     inner_products,
     put_after,
     selector,
 )
 from lookalike.adapters.index_segments import SegmentedIndex
-from lookalike.core.types import Allowed, Keys, Mask, Vectors
+from lookalike.core.types import Allowed, Keys, Mask, Similarities, Vectors
 from lookalike.core.vectors import keyed_rows
 
 ROUNDING = 2.0**-11 + 1e-5
@@ -112,9 +113,9 @@ class Flat:
         keys = self.owners.keys if rows is None else self.owners.keys[rows]
         return best_per_product(keys, inner_products(self.vectors, query, rows), pool)
 
-    def products_of(self, query: Scores, numbers: Keys) -> Scores:
+    def products_of(self, queries: Vectors, numbers: Keys) -> Similarities:
         whole = len(numbers) == len(self.owners.keys) and bool((np.diff(numbers) == 1).all())
-        return inner_products(self.vectors, query, None if whole else numbers)
+        return all_inner_products(self.vectors, queries, None if whole else numbers)
 
     def _scanned(self, query: Scores, pool: int, mask: Mask | None) -> tuple[Keys, Scores]:
         parameters, total = None, len(self.owners.keys)
@@ -165,7 +166,7 @@ def upserted(segments: tuple[Flat, Flat], keys: Keys, rows: Vectors) -> tuple[Fl
 def deleted(segments: tuple[Flat, Flat], keys: Keys) -> tuple[Flat, Flat]:
     """Return the segments without these products."""
     large, recent = (segment.without(keys) for segment in segments)
-    if not large.owners.all_alive and large.owners.alive.mean() < 0.75:
+    if large.owners.live_share < 0.75:
         return _folded(large, recent)
     return large, recent
 

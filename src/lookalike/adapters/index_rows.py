@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.core.types import Allowed, Keys, Mask, Vectors
+from lookalike.core.types import Allowed, Keys, Mask, Similarities, Vectors
 
 Rows = NDArray[np.int64]
 """Row numbers: int64 [n]."""
@@ -43,6 +43,11 @@ class Owners:
         living = np.ones(len(keys), bool) if alive is None else alive
         every = alive is None or bool(alive.all())
         return cls(keys, products, np.append(starts, len(keys)), order, living, every, bool(dense))
+
+    @property
+    def live_share(self) -> float:
+        """The share of the rows that are alive; 1 for none."""
+        return 1.0 if self.all_alive else float(self.alive.mean())
 
     def rows_of(self, keys: Keys) -> tuple[Rows, Rows]:
         """Return the live rows of products, and for each row the position of its product in `keys`."""
@@ -129,6 +134,14 @@ def inner_products(vectors: Vectors, query: Scores, rows: Rows | None) -> Scores
         pointers = [faiss.swig_ptr(array) for array in (result, query, vectors, ids)]
         faiss.fvec_inner_products_by_idx(*pointers, dim, 1, len(ids))  # type: ignore[attr-defined]
     return result
+
+
+def all_inner_products(vectors: Vectors, queries: Vectors, rows: Rows | None) -> Similarities:
+    """Return the inner products of several queries, float32 [queries, n]."""
+    found = np.empty((len(queries), len(vectors) if rows is None else len(rows)), np.float32)
+    for number, query in enumerate(queries):
+        found[number] = inner_products(vectors, query, rows)
+    return found
 
 
 def selector(mask: NDArray[Any]) -> Any:

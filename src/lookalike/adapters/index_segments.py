@@ -40,8 +40,8 @@ class Segment(Protocol):
         """Return the best `pool` products, each once, best first; equal ones by smaller key."""
         ...
 
-    def products_of(self, query: Scores, numbers: Keys) -> Scores:
-        """Return the exact inner products of a query with some rows, float32 [n]."""
+    def products_of(self, queries: Vectors, numbers: Keys) -> Similarities:
+        """Return the exact inner products of queries with some rows, float32 [queries, n]."""
         ...
 
 
@@ -78,9 +78,8 @@ class SegmentedIndex:
             if not len(rows):
                 continue
             firsts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1]))
-            for number, query in enumerate(queries):
-                per_row = segment.products_of(query, rows)
-                result[number, owners[firsts]] = np.maximum.reduceat(per_row, firsts)
+            per_row = segment.products_of(queries, rows)
+            result[:, owners[firsts]] = np.maximum.reduceat(per_row, firsts, axis=1)
         return result
 
     def get(self, keys: Keys) -> tuple[Keys, Vectors]:

@@ -15,7 +15,7 @@ import orjson
 
 from lookalike.api import Shop
 from lookalike.core.filter_json import to_json
-from lookalike.core.filters import And, Compare, Not, Or
+from lookalike.core.filters import Filter
 from lookalike.core.ports import Cache
 from lookalike.core.query import Hit, SearchResult
 from lookalike.core.rerank import moves_with_time
@@ -93,7 +93,7 @@ def _key(fingerprint: str, settled: int, question: Question, asked: Options) -> 
         sorted((name, _said(name, value)) for name, value in part.items()) for part in question["parts"]
     ]
     where = question.get("where")
-    said["where"] = to_json(where) if isinstance(where, Compare | And | Or | Not) else where
+    said["where"] = to_json(where) if isinstance(where, Filter) else where
     # Freshness fades by half in 30 days, so by less than two parts in 100,000 within a minute: to search again for each
     # caller would be exact and useless, and for most shops it would be every search, as `balanced` counts it in.
     minute = int(time() / MINUTE_S) if moves_with_time(question.get("rerank", "")) else None

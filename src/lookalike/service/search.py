@@ -243,11 +243,9 @@ def _answered(
     request: Request, state: State, shop: Shop, question: Question, asked: Options, kind: str
 ) -> Response:
     """Ask the shop; count the search, and put what it came to on the request's line in the log."""
-    answer = state.kept.look_up(shop, question, asked)
-    if not isinstance(answer, WrittenAnswer):
-        with state.fetching(from_web(question)):
-            result = shop.search(**question)
-        answer = state.kept.made(shop, answer, result, asked)
+    [answer] = _each_answered(state, shop, [(asked, question)])
+    if isinstance(answer, LookalikeError):
+        raise answer
     if state.tracing is not None:
         state.tracing.searched(request, kind, [(question["k"], answer.result)])
     search_id, written = _counted(request, state, asked, Asked(kind, question, answer))
@@ -263,7 +261,7 @@ def _answered(
 
 
 def _each_answered(
-    state: State, shop: Shop, asks: Sequence[tuple[SearchRequest, Question]]
+    state: State, shop: Shop, asks: Sequence[tuple[Options, Question]]
 ) -> list[WrittenAnswer | LookalikeError]:
     """Answer questions together, but those whose answers are kept, and say what is wrong with the others."""
     looked_up = [state.kept.look_up(shop, question, asked) for asked, question in asks]

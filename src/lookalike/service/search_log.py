@@ -15,7 +15,7 @@ from typing import Final
 from lookalike.core.clicks import Event, LoggedSearch, diversity_in, kind_of
 from lookalike.core.errors import InputError, LookalikeError
 from lookalike.core.filter_text import to_text
-from lookalike.core.filters import And, Compare, Not, Or
+from lookalike.core.filters import Filter
 from lookalike.core.ports import EventLog
 from lookalike.core.query import SearchResult
 from lookalike.core.storable import mended
@@ -90,7 +90,7 @@ def logged(answered: Answered, client_id: str | None) -> LoggedSearch:
 
 def _as_text(where: object) -> str | None:
     """Return a filter as text, "" for none; None if that is too long to be kept."""
-    text = to_text(where) if isinstance(where, Compare | And | Or | Not) else ""
+    text = to_text(where) if isinstance(where, Filter) else ""
     return mended(text) if len(text) <= MAX_FILTER_LETTERS else None
 
 

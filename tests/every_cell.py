@@ -8,11 +8,11 @@ from lookalike.adapters import index_cells
 from lookalike.adapters.index_cells_tuning import SHARES, Budget, Budgets
 
 EVERYTHING = Budgets(
-    {(clumped, share): Budget(10_000, 10_000) for clumped in (False, True) for share in SHARES}, few=3
+    {(far, share): Budget(1_000_000, 10_000) for far in (False, True) for share in SHARES}, few=3
 )
 
 
 def look_everywhere(patch: pytest.MonkeyPatch, least_rows: int) -> None:
     """Have cells made of so few rows already, and all of them looked into."""
     patch.setattr(index_cells, "LEAST_ROWS", least_rows)
-    patch.setattr(index_cells, "tune", lambda cells: EVERYTHING)
+    patch.setattr(index_cells, "tune", lambda cells, recall: EVERYTHING)

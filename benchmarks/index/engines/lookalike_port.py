@@ -9,23 +9,25 @@ import numpy as np
 from benchmarks.index.dataset import Dataset, Ids, Mask
 from benchmarks.index.engines.protocol import Masks, Params, Query
 from lookalike import wiring
+from lookalike.adapters.index_snapshot import Writing
 from lookalike.core.types import Allowed
 
 
 class Engine:
     """`kind` is a kind of `wiring.make_index`. Nothing is swept: reaching its recall target is the index's own task."""
 
-    builds: tuple[Params, ...] = ({},)
-
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind, self.folder = kind or "exact", folder
+        self.builds: tuple[Params, ...] = (
+            ({},) if self.kind == "exact" else ({"recall": 0.95}, {"recall": 0.99})
+        )
         self.allowed: dict[str, Allowed] = {}
 
     def efforts(self, k: int, share: float) -> list[Params]:
         return [{}]
 
     def build(self, dataset: Dataset, masks: Masks, params: Params) -> None:
-        self.index = wiring.make_index(dataset.dim, self.kind)
+        self.index = wiring.make_index(dataset.dim, self.kind, **params)
         for start, rows in dataset.chunks():
             self.index.upsert(np.arange(start, start + len(rows)), rows)
         # An index that folds in the background says so by having `settle`; the build is over when that is.
@@ -43,8 +45,7 @@ class Engine:
         return found
 
     def save(self) -> Path:
-        # The exact index keeps nothing on disk.
-        getattr(self.index, "save", lambda folder: None)(self.folder)
+        self.index.frozen().save(Writing(self.folder), "index")
         return self.folder
 
     def close(self) -> None:

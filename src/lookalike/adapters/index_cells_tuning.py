@@ -1,184 +1,251 @@
-"""How many cells to look into, and how many rows to compare in full: measured on the rows themselves.
+"""How many matching rows to look at, and how many of them to compare in full: measured on the rows themselves.
 
-For shares of matching rows from all to a thousandth, lying anywhere or clumped far from the query, the cheapest pair that
-reaches the wanted recall is looked for. Queries are made from rows and one of their neighbours, on the side away from it:
-as far from the rows as these are from each other, which is what a query is that nobody has seen.
+For shares of matching rows from all to a thousandth, lying anywhere or far from the query, the cheapest way that reaches the
+wanted recall is looked for: by codes, or by comparing all that is seen. What is searched for is made in `index_cells_queries`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from math import ceil
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lookalike.adapters.index_cells_queries import MASKS, FarAway, K, Queries, far_away, some, strange, unseen
 from lookalike.adapters.index_rows import Scores, inner_products
-from lookalike.core.types import Allowed, Mask, Vectors
+from lookalike.core.types import Mask, Vectors
 
 if TYPE_CHECKING:
     from lookalike.adapters.index_cells import Cells, Chosen
 
-RECALL = 0.975
-"""Wanted of the first ten: a little more than promised."""
+SURE = 2.0
+"""Standard errors by which the mean recall of the queries must pass the promised one."""
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
-QUERIES = 64
-CLUMPS = 4
-K = 10
-PROBES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-FACTORS = (3, 6, 12, 24, 48)
+RISING = SHARES[::-1]
+STRANGE_SHARE = 0.05
+"""The ordinary queries that are taken for strange."""
+STRANGE_MORE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+SEEN = tuple(int(50 * 1.4**step) for step in range(48))
+FACTORS = (2, 3, 4, 6, 9, 15, 24, 48)
+LISTED = 0.1
+"""Beyond this share, listing the matching rows of a filter costs more than it gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How far to look: cells, and rows compared in full for each one wanted."""
+    """How far to look: matching rows to see, and rows compared in full for each one wanted; without `factor`, all seen."""
 
-    probes: int
+    seen: int
     factor: int
     took_us: float = 0.0
+    recall: float = 0.0
+    """Of the first ten, as measured."""
 
     def width(self, pool: int) -> int:
         """Return how many rows to compare in full: fewer wanted need as many, the tail of a large pool less care."""
         return self.factor * K + 6 * max(pool - K, 0)
 
+    def for_pool(self, pool: int) -> Budget:
+        """Return what a pool needs: more neighbours lie in more cells, though not in proportion."""
+        return self if pool <= K else replace(self, seen=ceil(self.seen * (pool / K) ** 0.6))
+
+    def times(self, more: float) -> Budget:
+        """Return one that looks so many times as far."""
+        if more == 1:
+            return self
+        return Budget(ceil(self.seen * more), ceil(self.factor * more))
+
+
+NOT_MEASURED = Budget(4000, 24)
+Measured = Mapping[tuple[bool, float], Budget]
+"""By whether the query is far from what matches, and the share of the rows that do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """What was measured: a budget for each share of matching rows, lying anywhere and clumped."""
+    """What was measured: a budget for each share of matching rows, lying anywhere and far from the query."""
 
-    measured: Mapping[tuple[bool, float], Budget] = field(default_factory=dict)
+    measured: Measured = field(default_factory=dict)
     few: int = 500
     """Up to so many matching rows, comparing each in full is cheaper."""
+    strange_below: float = -1.0
+    """A query less like its nearest centroid than that is unlike the rows, as phrases are unlike pictures."""
+    strange: float = 1.0
+    """How many times as far it must look."""
 
-    def of(self, share: float, pool: int, *, clumped: bool) -> Budget:
-        """Return the budget of the next smaller share measured."""
+    def of(self, share: float, *, far: bool = False) -> Budget:
+        """Return a budget for a share between two that were measured."""
         if not self.measured:
-            return Budget(32, 32)
-        nearest = next((each for each in SHARES if each <= share), SHARES[-1])
-        budget = self.measured[clumped, nearest]
-        # More neighbours lie in more cells, though not in proportion.
-        return budget if pool <= K else Budget(ceil(budget.probes * (pool / K) ** 0.6), budget.factor)
+            return NOT_MEASURED
+        place = min(bisect(RISING, share), len(RISING) - 1)
+        low, high = RISING[max(place - 1, 0)], RISING[place]
+        below, above = self.measured[far, low], self.measured[far, high]
+        part = min(max((share - low) / (high - low), 0.0), 1.0) if high > low else 0.0
+        seen = ceil(below.seen + part * (above.seen - below.seen))
+        # What compares all it sees finds more than what looks at codes, so the way of the larger share is safe.
+        return Budget(seen, above.factor and max(above.factor, below.factor))
+
+    def compares_all(self, share: float) -> bool:
+        """Say whether some queries of a filter that lets so much through are best served without codes."""
+        return any(self.of(share, far=far).factor == 0 for far in (False, True))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        rows = [[*which, *astuple(budget)] for which, budget in self.measured.items()]
+        return {"few": self.few, "strange": [self.strange_below, self.strange], "measured": rows}
+
+    @classmethod
+    def from_json(cls, read: Mapping[str, Any]) -> Budgets:
+        """Read what `to_json` returned."""
+        measured = {(far, share): Budget(*rest) for far, share, *rest in read["measured"]}
+        return cls(measured, read["few"], *read["strange"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """Queries float32 [n, dim], the rows each may find, and the similarity of the last one it should."""
+    """Queries float32 [n, dim], what each may find, in masks over rows, and the similarity of the last one it should."""
 
     queries: Vectors
-    chosen: Sequence[Chosen]
+    masks: Sequence[Mask | None]
+    which: Sequence[int]
     least: Scores
 
+    @property
+    def share(self) -> float:
+        """Return which part of the rows matches."""
+        first = self.masks[0]
+        return 1.0 if first is None else float(first.mean())
 
-def tune(cells: Cells) -> Budgets:
-    """Measure the budgets of some cells. Takes seconds."""
-    cells = replace(cells, budgets=Budgets(few=0))  # what few is comes out of this
+
+def tune(cells: Cells, recall: float) -> Budgets:
+    """Measure the budgets of some cells for a recall of the first ten. Takes seconds."""
     rng = np.random.default_rng(0)
-    queries = _queries(cells, rng)
-    truth = np.stack([inner_products(cells.vectors, query, None) for query in queries])
+    ordinary, away = unseen(cells.vectors, rng), far_away(cells.vectors, rng)
     measured: dict[tuple[bool, float], Budget] = {}
     for share in SHARES:
-        if share * len(cells.vectors) < K:
-            anywhere = clumped = Budget(PROBES[-1], FACTORS[0])
+        count = int(share * len(cells.vectors))
+        if count < K:
+            anywhere = far = Budget(SEEN[0], 0)
         else:
-            anywhere = _cheapest(cells, _anywhere(cells, queries, truth, share, rng))
-            clumped = (
-                anywhere if share == 1 else _cheapest(cells, _clumped(cells, queries, truth, share, rng))
-            )
-        measured |= {(False, share): anywhere, (True, share): clumped}
-    return Budgets(measured, _few(cells, queries, measured))
+            masks = [rng.random(len(cells.vectors)) < share if share < 1 else None for _ in range(MASKS)]
+            anywhere = far = _cheapest(cells, _trial(ordinary, masks), recall)
+            if share < 1:
+                far = _cheapest(cells, _trial(away.queries, away.masks(count)), recall)
+        measured |= {(False, share): anywhere, (True, share): far}
+    best = [float(cells.ranked(cells.turn.apply(one[None])).similarities.max()) for one in ordinary.vectors]
+    return Budgets(
+        measured,
+        _few(cells, ordinary.vectors, measured),
+        float(np.quantile(best, STRANGE_SHARE)),
+        _strange(cells, measured, away, recall, rng),
+    )
 
 
-def _queries(cells: Cells, rng: np.random.Generator) -> Vectors:
-    rows = rng.choice(len(cells.vectors), min(QUERIES, len(cells.vectors)), replace=False)
-    queries = np.empty((len(rows), cells.vectors.shape[1]), np.float32)
-    for number, row in enumerate(rows):
-        near = inner_products(cells.vectors, cells.vectors[row], None)
-        nearest = np.argpartition(-near, min(K, len(near) - 1))[: K + 1]
-        beside = cells.vectors[row] - cells.vectors[rng.choice(nearest)]
-        queries[number] = cells.vectors[row] + 0.5 * beside
-    return np.asarray(queries / np.linalg.norm(queries, axis=1, keepdims=True))
+def _strange(
+    cells: Cells, measured: Measured, away: FarAway, recall: float, rng: np.random.Generator
+) -> float:
+    """Return how many times as far as ordinary queries those have to look that no row is like."""
+    rows = len(cells.vectors)
+    queries = strange(cells.vectors, some(cells.vectors, rng), rng)
+    half = [rng.random(rows) < 0.5 for _ in range(MASKS)]
+    trials = [
+        (_trial(queries, [None]), measured[False, 1.0]),
+        (_trial(queries, half), measured[False, 0.5]),
+        (_trial(strange(cells.vectors, away.rows, rng), away.masks(rows // 2)), measured[True, 0.5]),
+    ]
+    for more in STRANGE_MORE:
+        reached = (
+            _measured(cells, trial, _by_masks(cells, trial, listed=False), ordinary.times(more))[1]
+            for trial, ordinary in trials
+        )
+        if min(reached) >= recall:
+            return more
+    return STRANGE_MORE[-1]
 
 
-def _anywhere(
-    cells: Cells, queries: Vectors, truth: Scores, share: float, rng: np.random.Generator
-) -> _Trial:
-    masks = [rng.random(len(cells.vectors)) < share if share < 1 else None for _ in range(CLUMPS)]
-    return _trial(cells, queries, truth, masks, [number % CLUMPS for number in range(len(queries))])
+def _by_masks(cells: Cells, trial: _Trial, *, listed: bool) -> list[Chosen]:
+    return [cells.whole() if mask is None else cells.prepared(mask, listed=listed) for mask in trial.masks]
 
 
-def _clumped(cells: Cells, queries: Vectors, truth: Scores, share: float, rng: np.random.Generator) -> _Trial:
-    """Let each query look among the rows around another one, of several the one that is furthest from it."""
-    centres = rng.choice(len(cells.vectors), min(CLUMPS, len(cells.vectors)), replace=False)
-    count = max(int(share * len(cells.vectors)), K)
-    masks = []
-    for centre in centres:
-        near = inner_products(cells.vectors, cells.vectors[centre], None)
-        masks.append(np.asarray(near >= np.partition(near, len(near) - count)[len(near) - count]))
-    furthest = truth[:, centres].argmin(axis=1)
-    return _trial(cells, queries, truth, masks, furthest.tolist())
-
-
-def _trial(
-    cells: Cells, queries: Vectors, truth: Scores, masks: Sequence[Mask | None], which: Sequence[int]
-) -> _Trial:
-    chosen = [cells.choose(None if mask is None else Allowed(*_by_key(cells, mask))) for mask in masks]
-    least = np.empty(len(queries), np.float32)
+def _trial(queries: Queries, masks: Sequence[Mask | None]) -> _Trial:
+    """Let the queries take turns with the masks."""
+    which = [number % len(masks) for number in range(len(queries.vectors))]
+    least = np.empty(len(queries.vectors), np.float32)
     for number, mask in enumerate(masks[each] for each in which):
-        open_to = truth[number] if mask is None else truth[number][mask]
+        open_to = queries.truth[number] if mask is None else queries.truth[number][mask]
         least[number] = np.partition(open_to, len(open_to) - K)[len(open_to) - K]
-    return _Trial(queries, [chosen[each] for each in which], least)
+    return _Trial(queries.vectors, masks, which, least)
 
 
-def _by_key(cells: Cells, mask: Mask) -> tuple[Mask, int]:
-    """Turn a mask over rows into one over keys, with its count; of products with several rows, one is enough."""
-    by_key = np.zeros(int(cells.owners.keys.max()) + 1, bool)
-    by_key[cells.owners.keys[mask]] = True
-    return by_key, int(by_key.sum())
-
-
-def _cheapest(cells: Cells, trial: _Trial) -> Budget:
+def _cheapest(cells: Cells, trial: _Trial, recall: float) -> Budget:
     """Return the budget that reaches the wanted recall in the least time, or else the one of the best recall."""
-    tried = list(_tried(cells, trial))
-    good = [(budget.took_us, number) for number, (budget, recall) in enumerate(tried) if recall >= RECALL]
+    ways = [_by_codes(cells, trial, recall)]
+    if trial.share <= LISTED:
+        ways.append(_by_rows(cells, trial, recall))
+    tried = [each for way in ways for each in way]
+    good = [(budget.took_us, number) for number, (budget, reached) in enumerate(tried) if reached >= recall]
     if good:
         return tried[min(good)[1]][0]
     return max(tried, key=lambda each: each[1])[0]
 
 
-def _tried(cells: Cells, trial: _Trial) -> Iterator[tuple[Budget, float]]:
-    """Measure, for each factor, the number of cells that is just enough, by halving the list of numbers."""
-    most = max(chosen.cells for chosen in trial.chosen)
-    numbers = [each for each in PROBES if each < most] + [most]
+def _by_codes(cells: Cells, trial: _Trial, recall: float) -> Iterator[tuple[Budget, float]]:
+    """Measure, for each factor, the number of rows to see that is just enough."""
+    chosen = _by_masks(cells, trial, listed=False)
     for factor in FACTORS:
-        low, high = 0, len(numbers) - 1
-        while low < high:
-            middle = (low + high) // 2
-            budget, recall = _measured(cells, trial, Budget(numbers[middle], factor))
-            yield budget, recall
-            low, high = (low, middle) if recall >= RECALL else (middle + 1, high)
-        yield _measured(cells, trial, Budget(numbers[low], factor))
+        budgets = [Budget(seen, factor) for seen in _up_to(chosen)]
+        yield from _just_enough(cells, trial, chosen, budgets, recall)
 
 
-def _measured(cells: Cells, trial: _Trial, budget: Budget) -> tuple[Budget, float]:
+def _by_rows(cells: Cells, trial: _Trial, recall: float) -> Iterator[tuple[Budget, float]]:
+    """Measure the number of rows to see and compare that is just enough."""
+    chosen = _by_masks(cells, trial, listed=True)
+    budgets = [Budget(seen, 0) for seen in _up_to(chosen)]
+    yield from _just_enough(cells, trial, chosen, budgets, recall)
+
+
+def _up_to(chosen: Sequence[Chosen]) -> list[int]:
+    most = max(each.count for each in chosen)
+    return [each for each in SEEN if each < most] + [most]
+
+
+def _just_enough(
+    cells: Cells, trial: _Trial, chosen: Sequence[Chosen], budgets: Sequence[Budget], recall: float
+) -> Iterator[tuple[Budget, float]]:
+    """Measure some of the budgets, which grow, by halving the list of them."""
+    low, high = 0, len(budgets) - 1
+    while low < high:
+        middle = (low + high) // 2
+        budget, reached = _measured(cells, trial, chosen, budgets[middle])
+        yield budget, reached
+        low, high = (low, middle) if reached >= recall else (middle + 1, high)
+    yield _measured(cells, trial, chosen, budgets[low])
+
+
+def _measured(cells: Cells, trial: _Trial, chosen: Sequence[Chosen], budget: Budget) -> tuple[Budget, float]:
     found, took = [], []
-    for query, chosen, least in zip(trial.queries, trial.chosen, trial.least, strict=True):
+    for query, which, least in zip(trial.queries, trial.which, trial.least, strict=True):
         began = perf_counter()
-        rows = cells.coded(cells.turn.apply(query[None]), chosen, K, budget)
+        turned = cells.turn.apply(query[None])
+        rows = cells.looked_for(turned, K, chosen[which], cells.ranked(turned), budget)
         similarities = inner_products(cells.vectors, query, rows)
         took.append(perf_counter() - began)
         found.append(min(int(np.count_nonzero(similarities >= least - 1e-6)), K))
-    return replace(budget, took_us=float(np.median(took)) * 1e6), float(np.mean(found)) / K
+    reached = np.mean(found) / K
+    sure = reached - SURE * np.std(found) / K / np.sqrt(len(found))
+    return replace(budget, took_us=float(np.median(took)) * 1e6, recall=float(reached)), float(sure)
 
 
-def _few(cells: Cells, queries: Vectors, measured: Mapping[tuple[bool, float], Budget]) -> int:
+def _few(cells: Cells, queries: Vectors, measured: Measured) -> int:
     """Return how many rows can be compared in full in the time that looking into cells takes."""
     rng = np.random.default_rng(1)
     took = []
-    for (
-        query
-    ) in queries:  # other rows each time: those of the last time would still be in the processor's cache
+    for query in queries:
+        # Other rows each time: those of the last time would still be in the processor's cache.
         some = np.sort(rng.choice(len(cells.vectors), min(1000, len(cells.vectors)), replace=False))
         began = perf_counter()
         inner_products(cells.vectors, query, some)

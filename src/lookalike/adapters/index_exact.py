@@ -11,8 +11,9 @@ half-precision similarity is within 2 x ROUNDING of the last wanted one, and the
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import faiss
 import numpy as np
@@ -26,8 +27,10 @@ from lookalike.adapters.index_rows import (
     inner_products,
     put_after,
     selector,
+    write_faiss,
 )
-from lookalike.adapters.index_segments import SegmentedIndex
+from lookalike.adapters.index_segments import Segment, SegmentedIndex, open_rows, save_rows
+from lookalike.adapters.index_snapshot import Opened, Unusable, Writing
 from lookalike.core.types import Allowed, Keys, Mask, Similarities, Vectors
 from lookalike.core.vectors import keyed_rows
 
@@ -117,6 +120,23 @@ class Flat:
         whole = len(numbers) == len(self.owners.keys) and bool((np.diff(numbers) == 1).all())
         return all_inner_products(self.vectors, queries, None if whole else numbers)
 
+    def save(self, into: Writing, name: str) -> dict[str, Any]:
+        save_rows(into, name, self.owners, self.vectors)
+        if self.scan is not None:
+            with into.stream(f"{name}.scan", large=True) as write:
+                write_faiss(self.scan, write)
+        return {"kind": "flat", "scanned": self.scan is not None}
+
+    @classmethod
+    def opened(cls, snapshot: Opened, name: str, head: Mapping[str, Any]) -> Flat:
+        owners, vectors = open_rows(snapshot, name)
+        scan = None
+        if head["scanned"]:
+            scan = faiss.read_index(snapshot.path(f"{name}.scan"), faiss.IO_FLAG_MMAP_IFC)
+            if (scan.ntotal, scan.d) != vectors.shape:
+                raise Unusable(f"the codes of {name} are not those of its vectors")
+        return cls(owners, vectors, vectors, scan)
+
     def _scanned(self, query: Scores, pool: int, mask: Mask | None) -> tuple[Keys, Scores]:
         parameters, total = None, len(self.owners.keys)
         if mask is not None:
@@ -139,19 +159,21 @@ class ExactIndex(SegmentedIndex):
     """VectorIndex with recall 1.0 and no build."""
 
     exact = True
+    kinds: ClassVar[Mapping[str, type[Segment]]] = {"flat": Flat}
     _segments: tuple[Flat, Flat]
 
-    def __init__(self, dim: int) -> None:
-        super().__init__(dim, (Flat.empty(dim), Flat.empty(dim)))
+    def __init__(self, dim: int, folded: Callable[[], None] = lambda: None) -> None:
+        """Make an empty index; `folded` is called whenever the large segment was made anew."""
+        super().__init__(dim, (Flat.empty(dim), Flat.empty(dim)), folded)
 
     def upsert(self, keys: Keys, vectors: Vectors) -> None:
         keys, rows = keyed_rows(keys, vectors, self.dim)
         with self._writing:
-            self._segments = upserted(self._segments, keys, rows)
+            self._put(upserted(self._segments, keys, rows))
 
     def delete(self, keys: Keys) -> None:
         with self._writing:
-            self._segments = deleted(self._segments, np.asarray(keys, np.int64))
+            self._put(deleted(self._segments, np.asarray(keys, np.int64)))
 
 
 def upserted(segments: tuple[Flat, Flat], keys: Keys, rows: Vectors) -> tuple[Flat, Flat]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +44,11 @@ class Owners:
         living = np.ones(len(keys), bool) if alive is None else alive
         every = alive is None or bool(alive.all())
         return cls(keys, products, np.append(starts, len(keys)), order, living, every, bool(dense))
+
+    @property
+    def one_row_each(self) -> bool:
+        """Whether no product has several rows."""
+        return len(self.products) == len(self.keys)
 
     @property
     def live_share(self) -> float:
@@ -101,6 +107,8 @@ def put_after(room: Vectors, had: int, rows: Vectors) -> Vectors:
 
     Whoever looks at the first `had` rows sees no change. Only the newest owner of a room may do this.
     """
+    if not len(rows):
+        return room  # it may be a file, which is never written to
     count = had + len(rows)
     if count > len(room):
         larger = np.empty((2 * count, room.shape[1]), np.float32)  # what is not written takes no memory
@@ -150,11 +158,25 @@ def selector(mask: NDArray[Any]) -> Any:
     return faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))  # type: ignore[call-arg,arg-type]
 
 
-def best_per_product(keys: Keys, similarities: Scores, pool: int) -> tuple[Keys, Scores]:
-    """Reduce rows to products by their best row, and keep the best `pool`, best first; equal ones by smaller key."""
-    order = (
-        np.lexsort((keys, -similarities)) if len(keys) <= 4 * pool + 256 else _top(keys, similarities, pool)
-    )
+def write_faiss(thing: Any, write: Callable[[bytes], int]) -> None:
+    """Hand what FAISS can save (an index, a rotation) to a function, a piece at a time; what that raises is raised."""
+    writer = faiss.PyCallbackIOWriter(write, 1 << 20)  # type: ignore[attr-defined]  # not in the stubs
+    save = faiss.write_VectorTransform if isinstance(thing, faiss.VectorTransform) else faiss.write_index
+    save(thing, writer)
+
+
+def best_per_product(
+    keys: Keys, similarities: Scores, pool: int, *, distinct: bool = False
+) -> tuple[Keys, Scores]:
+    """Reduce rows to products by their best row, and keep the best `pool`, best first; equal ones by smaller key.
+
+    `distinct` says that no product comes twice.
+    """
+    few = len(keys) <= 4 * pool + 256
+    order = np.lexsort((keys, -similarities)) if few else _top(keys, similarities, pool)
+    if distinct:
+        order = order[:pool]
+        return keys[order], similarities[order]
     keys, similarities = keys[order], similarities[order]
     _, firsts = np.unique(keys, return_index=True)
     firsts.sort()

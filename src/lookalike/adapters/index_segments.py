@@ -6,12 +6,14 @@ before or after it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from lookalike.adapters.index_rows import Owners, Scores, stay_on_this_thread
+from lookalike.adapters.index_snapshot import Opened, Unusable, Writing
 from lookalike.core.types import Allowed, Candidates, Keys, Similarities, Vectors
 from lookalike.core.vectors import unit_rows
 
@@ -22,6 +24,11 @@ class Segment(Protocol):
     @property
     def owners(self) -> Owners:
         """Which products the rows belong to."""
+        ...
+
+    @property
+    def vectors(self) -> Vectors:
+        """All rows, float32 [rows, dim]."""
         ...
 
     def rows(self, numbers: Keys) -> Vectors:
@@ -44,14 +51,61 @@ class Segment(Protocol):
         """Return the exact inner products of queries with some rows, float32 [queries, n]."""
         ...
 
+    def save(self, into: Writing, name: str) -> dict[str, Any]:
+        """Write itself as files whose names begin with `name`; return what else `opened` must know, for JSON."""
+        ...
+
+    @classmethod
+    def opened(cls, snapshot: Opened, name: str, head: Mapping[str, Any]) -> Self:
+        """Open what `save` wrote. Vectors stay on disk, and are read as they are looked at."""
+        ...
+
 
 class SegmentedIndex:
     """The reading half of a VectorIndex over `_segments`, and the lock of its writers."""
 
-    def __init__(self, dim: int, segments: tuple[Segment, ...]) -> None:
+    kinds: ClassVar[Mapping[str, type[Segment]]] = {}
+    """The segments it can be opened with, by the name that `save` gives them."""
+
+    def __init__(
+        self, dim: int, segments: tuple[Segment, ...], folded: Callable[[], None] = lambda: None
+    ) -> None:
+        """Hold segments, the large one first; `folded` is called whenever that was made anew, and must be quick."""
         self.dim = dim
         self._segments = segments
+        self._folded = folded
         self._writing = Lock()
+
+    def _put(self, segments: tuple[Segment, ...]) -> None:
+        """Let searches see other segments."""
+        anew = segments[0].vectors is not self._segments[0].vectors
+        self._segments = segments
+        if anew:
+            self._folded()
+
+    def frozen(self) -> SegmentedIndex:
+        """Return the index as it is at this moment, to be saved while it goes on changing."""
+        return SegmentedIndex(self.dim, self._segments)
+
+    def save(self, into: Writing, name: str) -> dict[str, Any]:
+        """Write itself as files whose names begin with `name`; return what else `take` must know, for JSON."""
+        saved = [each.save(into, f"{name}.{number}") for number, each in enumerate(self._segments)]
+        return {"dim": self.dim, "segments": saved}
+
+    def take(self, snapshot: Opened, name: str, head: Mapping[str, Any]) -> None:
+        """Become what `save` wrote; raise Unusable if this kind of index cannot. Nobody may use the index yet."""
+        if head["dim"] != self.dim:
+            raise Unusable(f"its vectors of {name} have {head['dim']} components instead of {self.dim}")
+        strange = {each["kind"] for each in head["segments"]} - set(self.kinds)
+        if strange:
+            raise Unusable(f"{name} is an index of another kind ({', '.join(sorted(strange))})")
+        self._segments = tuple(
+            self.kinds[each["kind"]].opened(snapshot, f"{name}.{number}", each)
+            for number, each in enumerate(head["segments"])
+        )
+
+    def settle(self) -> None:
+        """Wait until the background has nothing left to do."""
 
     def __len__(self) -> int:
         return sum(int(segment.owners.alive.sum()) for segment in self._segments)
@@ -106,3 +160,19 @@ def held_by(segments: tuple[Segment, ...], keys: Keys, dim: int) -> tuple[Keys, 
     held = np.concatenate(found_keys)
     order = np.argsort(held, kind="stable")
     return held[order], np.concatenate(found)[order]
+
+
+def save_rows(into: Writing, name: str, owners: Owners, vectors: Vectors) -> None:
+    """Write the rows of a segment: keys, which are alive, and the vectors as they are."""
+    into.array(f"{name}.keys", owners.keys)
+    into.array(f"{name}.alive", owners.alive)
+    into.array(f"{name}.vectors", vectors, large=True)
+
+
+def open_rows(snapshot: Opened, name: str, rows: int | None = None) -> tuple[Owners, Vectors]:
+    """Open what `save_rows` wrote; raise Unusable if the parts do not belong together, or are not so many `rows`."""
+    keys, alive = snapshot.array(f"{name}.keys"), snapshot.array(f"{name}.alive")
+    vectors: Vectors = snapshot.array(f"{name}.vectors")
+    if not len(keys) == len(alive) == len(vectors) == (len(keys) if rows is None else rows):
+        raise Unusable(f"the files of {name} are not of one number of rows")
+    return Owners.of(keys, alive), vectors

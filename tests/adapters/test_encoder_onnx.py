@@ -7,22 +7,22 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from lookalike.adapters import encoder_onnx
+from lookalike import wiring
+from lookalike.adapters import encoder_onnx, encoder_onnx_session
 from lookalike.adapters.encoder_onnx import IMAGES_AT_ONCE, TEXTS_AT_ONCE, OnnxEncoder, builtin
 from lookalike.adapters.encoder_onnx_pixels import letterbox
-from lookalike.adapters.encoder_onnx_preset import pattern
+from lookalike.adapters.encoder_onnx_preset import pattern, read_preset
 from lookalike.adapters.encoder_onnx_words import MAX_WORDS, features
 from lookalike.core.errors import InputError, VectorError
 from small_models import DIM, SIDE_PX, small_model
 
-MODELS = sorted(Path(str(files("lookalike.models"))).glob("*.toml"))
+MODELS = [path for path in wiring.model_presets().values() if read_preset(path).hub is None]
 PICTURES = [pattern(40 + 7 * i, 200 - 2 * i, seed=i) for i in range(2 * IMAGES_AT_ONCE + 6)]
 
 
@@ -92,7 +92,7 @@ from pathlib import Path
 from lookalike.adapters.encoder_onnx import OnnxEncoder
 encoder = OnnxEncoder.from_preset(Path({str(path)!r}))
 assert encoder.fingerprint and encoder.encode_texts([]).shape == (0, {DIM})
-assert "onnxruntime" not in sys.modules
+assert not {{"onnxruntime", "tokenizers"}} & set(sys.modules)
 encoder.encode_texts(["red"])
 assert "onnxruntime" in sys.modules
 """
@@ -101,9 +101,9 @@ assert "onnxruntime" in sys.modules
 
 def test_threads_that_come_at_once_open_a_model_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    verified = encoder_onnx.verified
+    verified = encoder_onnx_session.verified
     monkeypatch.setattr(
-        encoder_onnx, "verified", lambda file, digest: opened.append(file) or verified(file, digest)
+        encoder_onnx_session, "verified", lambda file, *rest: opened.append(file) or verified(file, *rest)
     )
     encoder = OnnxEncoder.from_preset(path)
     with ThreadPoolExecutor(8) as pool:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lookalike.adapters.encoder_onnx_pixels import letterbox
-from lookalike.adapters.encoder_onnx_preset import pattern
+from lookalike.adapters.encoder_onnx_pixels import (
+    FILTERS,
+    RESIZES,
+    letterbox,
+    prepared,
+    shortest_edge,
+    squash,
+)
+from lookalike.adapters.encoder_onnx_preset import ImageGraph, pattern
 from lookalike.core.types import Pixels
 
 
@@ -93,3 +102,63 @@ def test_the_pixels_that_models_were_trained_on() -> None:
     square = letterbox(pattern(600, 800, 1), 96, 255)
     found = [square[place] for place in TRAINED_ON]
     np.testing.assert_allclose(found, list(TRAINED_ON.values()), atol=1)
+
+
+def graph(resize: str, size_px: int, resize_px: int | None = None, **given: object) -> ImageGraph:
+    names = {"file": "image.onnx", "input": "pixels", "output": "vectors"}
+    square = {
+        "resize": resize,
+        "size_px": size_px,
+        "resize_px": resize_px,
+        "mean": (0.0,) * 3,
+        "std": (1.0,) * 3,
+    }
+    return ImageGraph(**names, **(square | given))
+
+
+@given(
+    height=st.integers(1, 300),
+    width=st.integers(1, 300),
+    size_px=st.integers(1, 70),
+    more_px=st.integers(0, 20),
+    resize=st.sampled_from(sorted(RESIZES)),
+    interpolation=st.sampled_from(sorted(FILTERS)),
+)
+@settings(max_examples=200, deadline=None)
+def test_every_way_fills_a_square_with_a_plain_picture(
+    height: int, width: int, size_px: int, more_px: int, resize: str, interpolation: str
+) -> None:
+    how = graph(resize, size_px, size_px + more_px, interpolation=interpolation, fill=40)
+    square = RESIZES[resize](blank(height, width), how)
+    np.testing.assert_array_equal(square, blank(size_px, size_px))
+    batch = prepared([blank(height, width)] * 2, how)
+    assert (batch.dtype, batch.shape) == (np.float32, (2, 3, size_px, size_px))
+    np.testing.assert_allclose(batch, 40 / 255, atol=1e-6)
+
+
+def test_squashing_keeps_all_and_cropping_the_middle() -> None:
+    picture = blank(40, 120)
+    picture[:, :40], picture[:, 80:] = 0, 255
+    assert set(np.unique(shortest_edge(picture, 40, 40, FILTERS["bilinear"]))) == {40}
+    squashed = squash(picture, 42, FILTERS["bilinear"])
+    assert (squashed[0, 0, 0], squashed[0, 21, 0], squashed[0, 41, 0]) == (0, 40, 255)
+    wider = shortest_edge(picture, 40, 60, FILTERS["bilinear"])
+    assert set(np.unique(wider)) == {40}
+
+
+@pytest.mark.parametrize("shape", [(1, 500_000), (500_000, 1), (2, 400_001)])
+def test_a_thread_of_a_picture_does_not_fill_the_memory(shape: tuple[int, int]) -> None:
+    tracemalloc.start()
+    try:
+        square = shortest_edge(np.zeros((*shape, 3), np.uint8), 224, 256, FILTERS["bicubic"])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert square.shape == (224, 224, 3)
+    assert peak < 30_000_000
+
+
+def test_a_long_picture_is_cut_to_its_middle_without_a_shift() -> None:
+    picture = pattern(16, 1200, 3)
+    long = shortest_edge(picture, 32, 32, FILTERS["bicubic"])
+    np.testing.assert_array_equal(long, shortest_edge(picture[:, 500:700], 32, 32, FILTERS["bicubic"]))

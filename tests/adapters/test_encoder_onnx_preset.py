@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lookalike.adapters import encoder_onnx_pixels, encoder_onnx_words
-from lookalike.adapters.encoder_onnx_preset import pattern, read_preset, verified
+from lookalike.adapters.encoder_onnx_files import verified
+from lookalike.adapters.encoder_onnx_preset import constants, pattern, read_preset
 from lookalike.core.errors import InputError
-from small_models import DIM, SIDE_PX, small_model
+from small_models import DIM, SIDE_PX, half_model, hub_model, small_model
 
 
 @pytest.fixture
@@ -64,6 +66,23 @@ def test_everything_is_read(path: Path) -> None:
         (r"^texts = .*", "texts = []", r"\bgolden\.texts: "),
         (r"^texts = .*", 'texts = [{ text = "red", values = [0.5] }]', r"\bgolden\.texts\.0\.values: "),
         (r"^\[golden\]", "[golden", "changed.toml: Expected"),
+        (r"^name = .*", 'name = ".."', r"\bname: "),
+        (r"^size_px = .*", "size_px = 32\nresize_px = 31", r"image: resize_px: 31 is less than size_px, 32"),
+        (r"^size_px = .*", 'size_px = 32\npool = "max"', r"image\.pool: 'max' is none of: none, cls, mean"),
+        (
+            r"^fill = .*",
+            'interpolation = "box"',
+            r"image\.interpolation: 'box' is none of: bicubic, bilinear",
+        ),
+        (r"^tokenizer = .*", "context = 0", r"\btext\.context: "),
+        (r"^tokenizer = .*", 'pad_to = "64"', r"\btext\.pad_to: "),
+        (r"^tokenizer = .*", 'tokenizer = "file"', r"the SHA-256 of tokenizer\.json is missing"),
+        (r"^aligned = .*", 'aligned = true\nhub = "small"', r"\bhub: "),
+        (r"^aligned = .*", 'aligned = true\nlicence_class = "free"', r"\blicence_class: "),
+        (r"^\[image\]\n(.*\n)*?(?=\[text\])", "", r"aligned: only a model with \[image\] and \[text\]"),
+        (r"^\[image\]\n(.*\n)*?(?=\[golden\])", "", r"there must be a table \[image\] or \[text\]"),
+        (r"^\[golden\]\n(.*\n)*", "", "golden: it is missing, and there is no hub"),
+        (r"^image = .*", "", r"golden\.image: it is missing"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file(path: Path, old: str, new: str, said: str) -> None:
@@ -94,6 +113,11 @@ def test_a_toml_that_is_missing_or_of_another_encoding(tmp_path: Path) -> None:
         (r"^std = .*", "std = [0.25, 0.3, 0.36]"),
         (r'^sha256 = "\w\w(?=.*\n.*pixels)', 'sha256 = "00'),
         (r'^sha256 = "\w\w(?=.*\n.*features)', 'sha256 = "00'),
+        (r"^size_px = .*", "size_px = 32\nresize_px = 40"),
+        (r"^size_px = .*", 'size_px = 32\ninterpolation = "lanczos"'),
+        (r"^size_px = .*", 'size_px = 32\npool = "mean"'),
+        (r"^tokenizer = .*", 'tokenizer = "hashed-words"\nprefix = "query: "'),
+        (r"^tokenizer = .*", 'tokenizer = "hashed-words"\npool = "cls"'),
     ],
 )
 def test_what_shapes_a_vector_changes_the_fingerprint(path: Path, old: str, new: str) -> None:
@@ -111,6 +135,54 @@ def test_what_shapes_a_vector_changes_the_fingerprint(path: Path, old: str, new:
 )
 def test_what_shapes_no_vector_does_not(path: Path, old: str, new: str) -> None:
     assert read_preset(changed(path, old, new)).fingerprint == read_preset(path).fingerprint
+
+
+FILE = f"""tokenizer = "file"
+tokenizer_sha256 = "{"0" * 64}"
+context = 77
+pad_to = "longest"
+pad = ""
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('sha256 = "0', 'sha256 = "1'),
+        ("context = 77", "context = 64"),
+        ('"longest"', '"context"'),
+        ('pad = ""', 'pad = "</s>"'),
+    ],
+)
+def test_how_texts_are_cut_into_tokens_changes_the_fingerprint(path: Path, old: str, new: str) -> None:
+    before = read_preset(changed(path, r"^tokenizer = .*", FILE)).fingerprint
+    assert FILE.count(old) == 1
+    assert read_preset(changed(path, r"^tokenizer = .*", FILE.replace(old, new))).fingerprint != before
+
+
+def test_models_that_were_there_before_keep_their_fingerprints(path: Path) -> None:
+    """A shop refuses to open when its encoder's changes: fields that are added may shape those alone that have them."""
+    preset = read_preset(path)
+    image, text = preset.image, preset.text
+    shaped = (
+        1,
+        (image.sha256, image.size_px, image.resize, image.fill, image.mean, image.std),
+        (text.sha256, text.tokenizer),
+        {"REDUCING_GAP": "2.0"},
+        constants(encoder_onnx_words),
+    )
+    assert preset.fingerprint == f"small-1-{blake2b(repr(shaped).encode(), digest_size=4).hexdigest()}"
+
+
+def test_a_model_of_a_hub_needs_neither_hashes_nor_golden_values(tmp_path: Path) -> None:
+    preset = read_preset(hub_model(tmp_path, tmp_path / "models"))
+    assert preset.files() == {"onnx/image.onnx": None, "onnx/text.onnx": None}
+    assert (preset.hub, preset.revision, preset.golden) == ("shop/small", "main", None)
+
+
+def test_half_a_model_is_one(tmp_path: Path) -> None:
+    assert read_preset(half_model(tmp_path, "image")).text is None
+    assert read_preset(half_model(tmp_path, "text")).image is None
 
 
 def test_the_constants_of_the_code_are_part_of_the_fingerprint(

@@ -4,28 +4,46 @@
     version = 1
     dim = 256
     aligned = true                  # a phrase and a picture of what it says lie close
-    licence = "Apache-2.0"
-    card = "small.md"               # what it was trained on and what it is good for
+    licence = "Apache-2.0"          # an SPDX name, or what its owners call it
+    licence_class = "open"          # open (default) | non-commercial | custom
+    card = "small.md"               # what it was trained on and what it is good for: a file beside the TOML, or a URL
+    summary = "..."                 # one line for lists (default "")
+    hub = "owner/name"              # where the files are; without it they lie beside the TOML
+    revision = "main"               # branch, tag or commit there (default main)
+    source = "owner/name"           # the same weights for torch, where there are any
+    size_mb = 600                   # of all files; 0 (default) when nobody counted
 
-    [image]                         # float32 [n, 3, size_px, size_px], RGB -> float32 [n, dim]
-    file = "small-image.onnx"       # as seen from the TOML
-    sha256 = "..."
+    [image]                         # float32 [n, 3, size_px, size_px], RGB; absent in a model of texts alone
+    file = "small-image.onnx"       # as seen from the TOML, or in the hub's repository
+    sha256 = "..."                  # may be left out with `hub`: then that of the lock file counts
     input = "pixels"                # names in the graph
     output = "vectors"
+    pool = "none"                   # a row of POOLS: what makes one vector of the output (default none)
     size_px = 96
     resize = "letterbox"            # a row of RESIZES
-    fill = 255                      # grey level beside the picture
+    resize_px = 96                  # what the shorter side becomes for shortest-edge (default size_px)
+    interpolation = "bicubic"       # a row of FILTERS (default bicubic)
+    fill = 255                      # grey level beside the picture (default 255)
     mean = [0.5, 0.5, 0.5]          # of values from 0 to 1
     std = [0.25, 0.25, 0.25]
 
-    [text]                          # int64 [n, words, ...], 0 is padding -> float32 [n, dim]
+    [text]                          # int64 [n, tokens] or [n, words, ...]; absent in a model of pictures alone
     file = "small-text.onnx"
     sha256 = "..."
-    input = "features"
+    input = "input_ids"
     output = "vectors"
-    tokenizer = "hashed-words"      # a row of TOKENIZERS
+    pool = "none"                   # mean: over the tokens that are no padding
+    tokenizer = "file"              # hashed-words (default) | file; what follows is for the latter
+    tokenizer_file = "tokenizer.json"       # of the `tokenizers` library (default as here)
+    tokenizer_sha256 = "..."        # like sha256
+    mask = "attention_mask"         # the input that says which tokens are no padding (default as here), "" for none
+    types = ""                      # the input of token types, "" (default) for none
+    context = 77                    # the most tokens of a text, the marks at its ends included (default 77)
+    pad_to = "longest"              # or "context": every text is made so long
+    pad = "</s>"                    # the padding token, where the tokenizer file names none (default "": it does)
+    prefix = ""                     # before every text (default "")
 
-    [golden]
+    [golden]                        # may be left out with `hub`
     tolerance = 1e-4
     texts = [{ text = "red check shirt", values = [...] }]              # the first 8 values of the vector
     image = { height = 60, width = 80, seed = 1, values = [...] }       # of the picture that `pattern` draws
@@ -38,19 +56,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b, file_digest
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from lookalike.adapters import encoder_onnx_pixels, encoder_onnx_words
-from lookalike.adapters.encoder_onnx_pixels import RESIZES
-from lookalike.adapters.encoder_onnx_words import Features
+from lookalike.adapters.encoder_onnx_pixels import FILTERS, RESIZES
+from lookalike.adapters.encoder_onnx_pools import POOLS
 from lookalike.core.errors import InputError
 from lookalike.core.types import Pixels
 
@@ -58,57 +76,71 @@ VERSION: Final = 1
 """Raise it when the same preset begins to mean something else."""
 CODE: Final = "model"
 """The code of every error about a model's files."""
-
-Tokenizer = Callable[[Sequence[str]], Features]
-"""Texts -> int64 [n, length, ...], where 0 at the end of a row is padding that changes nothing."""
-
-TOKENIZERS: Final[Mapping[str, Tokenizer]] = {"hashed-words": encoder_onnx_words.features}
-"""What a preset can ask for."""
+TOKENIZERS: Final = ("hashed-words", "file")
+"""What a preset can ask for; `encoder_onnx_tokens` has them."""
 
 
-def _one_of(table: Mapping[str, object]) -> AfterValidator:
+def _one_of(known: Mapping[str, object] | tuple[str, ...]) -> AfterValidator:
     def check(name: str) -> str:
-        if name not in table:
-            raise ValueError(f"{name!r} is none of: {', '.join(table)}")
+        if name not in known:
+            raise ValueError(f"{name!r} is none of: {', '.join(known)}")
         return name
 
     return AfterValidator(check)
 
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-_Name = Annotated[str, Field(pattern=r"^[\w.-]+$")]
+_Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+_HubName = Annotated[str, Field(pattern=r"^\w[\w.-]*/\w[\w.-]*$")]
+_File = Annotated[str, Field(min_length=1)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Side = Annotated[int, Field(ge=1, le=4096)]
 _Positive = Annotated[float, Field(gt=0)]
 _First = Annotated[tuple[float, ...], Field(min_length=8, max_length=8)]
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
 class Graph:
-    """An ONNX file, and what its input and output are called."""
+    """An ONNX file, what its input and output are called, and how the output becomes vectors."""
 
-    file: str
-    sha256: _Sha256
+    file: _File
+    sha256: _Sha256 | None = None
     input: str
     output: str
+    pool: Annotated[str, _one_of(POOLS)] = "none"
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
 class ImageGraph(Graph):
     """Takes pictures, resized and normalised like this."""
 
     size_px: _Side
     resize: Annotated[str, _one_of(RESIZES)]
-    fill: Annotated[int, Field(ge=0, le=255)]
+    resize_px: _Side | None = None
+    interpolation: Annotated[str, _one_of(FILTERS)] = "bicubic"
+    fill: Annotated[int, Field(ge=0, le=255)] = 255
     mean: tuple[float, float, float]
     std: tuple[_Positive, _Positive, _Positive]
 
+    def __post_init__(self) -> None:
+        """Refuse to crop more than there is."""
+        if self.resize_px is not None and self.resize_px < self.size_px:
+            raise ValueError(f"resize_px: {self.resize_px} is less than size_px, {self.size_px}")
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
 class TextGraph(Graph):
     """Takes what this tokenizer makes of phrases."""
 
-    tokenizer: Annotated[str, _one_of(TOKENIZERS)]
+    tokenizer: Annotated[str, _one_of(TOKENIZERS)] = "hashed-words"
+    tokenizer_file: _File = "tokenizer.json"
+    tokenizer_sha256: _Sha256 | None = None
+    mask: str = "attention_mask"
+    types: str = ""
+    context: Annotated[int, Field(ge=1, le=32_768)] = 77
+    pad_to: Literal["longest", "context"] = "longest"
+    pad: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -134,11 +166,11 @@ class Golden:
     """What the model must give, each value to within `tolerance`."""
 
     tolerance: _Positive
-    texts: Annotated[tuple[GoldenText, ...], Field(min_length=1)]
-    image: GoldenImage
+    texts: tuple[GoldenText, ...] = ()
+    image: GoldenImage | None = None
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
 class Preset:
     """A model as its TOML describes it."""
 
@@ -147,23 +179,86 @@ class Preset:
     dim: Annotated[int, Field(ge=8)]
     aligned: bool
     licence: str
+    licence_class: Literal["open", "non-commercial", "custom"] = "open"
     card: str
-    image: ImageGraph
-    text: TextGraph
-    golden: Golden
+    summary: str = ""
+    hub: _HubName | None = None
+    revision: str = "main"
+    source: str | None = None
+    size_mb: Annotated[int, Field(ge=0)] = 0
+    image: ImageGraph | None = None
+    text: TextGraph | None = None
+    golden: Golden | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a model that does nothing, and what nobody could check."""
+        if self.image is None and self.text is None:
+            raise ValueError("there must be a table [image] or [text]")
+        if self.aligned and (self.image is None or self.text is None):
+            raise ValueError("aligned: only a model with [image] and [text] can be")
+        if self.golden is not None and (
+            (self.golden.texts and self.text is None) or (self.golden.image and self.image is None)
+        ):
+            raise ValueError("golden: it has values of what the model does not do")
+        for wrong in self._unsafe() if self.hub else self._unchecked():
+            raise ValueError(wrong)
+
+    def files(self) -> dict[str, str | None]:
+        """Return the files it is made of, as the TOML calls them, each with its SHA-256 where the TOML or a lock says it."""
+        found = {graph.file: graph.sha256 for graph in (self.image, self.text) if graph is not None}
+        if self.text is not None and self.text.tokenizer == "file":
+            found[self.text.tokenizer_file] = self.text.tokenizer_sha256
+        return found
 
     @property
     def fingerprint(self) -> str:
-        """Name, version and a hash of all that shapes a vector: both files, the preparation, the constants of its code."""
-        image, text = self.image, self.text
+        """Name, version and a hash of all that shapes a vector: the files, the preparation, the constants of its code."""
         shaped = (
             VERSION,
-            (image.sha256, image.size_px, image.resize, image.fill, image.mean, image.std),
-            (text.sha256, text.tokenizer),
+            *(() if self.image is None else (_shape_of_images(self.image),)),
+            *(() if self.text is None else (_shape_of_texts(self.text),)),
             constants(encoder_onnx_pixels),
             constants(encoder_onnx_words),
         )
         return f"{self.name}-{self.version}-{blake2b(repr(shaped).encode(), digest_size=4).hexdigest()}"
+
+    def _unsafe(self) -> Iterator[str]:
+        """Say which files of a hub's repository would lie outside the folder they are fetched to."""
+        for file in self.files():
+            steps = PurePosixPath(file).parts
+            if ".." in steps or file.startswith("/") or "\\" in file:
+                yield f"{file!r} is no path inside {self.hub}"
+
+    def _unchecked(self) -> Iterator[str]:
+        """Say what a model must have whose files come with its TOML."""
+        for file, sha256 in self.files().items():
+            if sha256 is None:
+                yield f"the SHA-256 of {file} is missing, and there is no hub"
+        golden = self.golden
+        if golden is None:
+            yield "golden: it is missing, and there is no hub"
+        elif self.text is not None and not golden.texts:
+            yield "golden.texts: there must be one at least"
+        elif self.image is not None and golden.image is None:
+            yield "golden.image: it is missing"
+
+
+def _shape_of_images(graph: ImageGraph) -> tuple[object, ...]:
+    """Return what of a graph of pictures shapes a vector; what is newer than the first presets only where it is used."""
+    held = (graph.sha256, graph.size_px, graph.resize, graph.fill, graph.mean, graph.std)
+    newer = {"pool": graph.pool, "interpolation": graph.interpolation, "resize_px": graph.resize_px}
+    plain = {"pool": "none", "interpolation": "bicubic", "resize_px": None}
+    return held if newer == plain else (*held, newer)
+
+
+def _shape_of_texts(graph: TextGraph) -> tuple[object, ...]:
+    """Return what of a graph of texts shapes a vector."""
+    held: tuple[object, ...] = (graph.sha256, graph.tokenizer)
+    if graph.pool != "none" or graph.prefix:
+        held = (*held, graph.pool, graph.prefix)
+    if graph.tokenizer == "file":
+        held = (*held, graph.tokenizer_sha256, graph.context, graph.pad_to, graph.pad)
+    return held
 
 
 def read_preset(path: Path) -> Preset:
@@ -177,27 +272,9 @@ def read_preset(path: Path) -> Preset:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(step) for step in first["loc"])
-        reason = f"{field}: {first['msg'].removeprefix('Value error, ')}"
+        reason = ": ".join(filter(None, (field, first["msg"].removeprefix("Value error, "))))
         hint = "What a model's .toml holds stands at the top of lookalike/adapters/encoder_onnx_preset.py."
     raise InputError(f"model {path}: {reason}", hint=hint, code=CODE)
-
-
-def verified(file: Path, sha256: str) -> Path:
-    """Return the path of a model's file once its content is what the TOML says; raise InputError otherwise."""
-    again = "Install the package, or fetch the model, once more."
-    try:
-        with file.open("rb") as stream:
-            found = file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"model file {file}: {error.strerror}", hint=again, code=CODE) from None
-    if found != sha256:
-        raise InputError(
-            f"model file {file} ({file.stat().st_size:,} bytes) is damaged or of another version:"
-            f" its SHA-256 begins with {found[:12]}, the .toml says {sha256[:12]}",
-            hint=again,
-            code=CODE,
-        )
-    return file
 
 
 def pattern(height: int, width: int, seed: int) -> Pixels:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from time import time
 from types import TracebackType
 from typing import Self, Unpack
@@ -17,7 +19,6 @@ import numpy as np
 from lookalike import wiring
 from lookalike.core.column_map import ColumnMap
 from lookalike.core.errors import (
-    EncoderMismatch,
     InputError,
     LimitError,
     LookalikeError,
@@ -32,13 +33,25 @@ from lookalike.core.ports import Catalog, Encoder, EventLog, ImageLoader, Source
 from lookalike.core.query import Query, SearchResult
 from lookalike.core.rows import Problem, read_row
 from lookalike.core.types import ImageRef, Product, Record, contents
+from lookalike.engine.backfill import Backfill
+from lookalike.engine.encoders import Encoders
 from lookalike.engine.encoding import CachedEncoder
 from lookalike.engine.evaluation import Evaluation, EvaluationOptions
 from lookalike.engine.follow import Follower
 from lookalike.engine.garbage import frozen_heap
+from lookalike.engine.generations import (
+    ARTIFACT,
+    Generation,
+    Generations,
+    Shelf,
+    chosen,
+    generation_of,
+    require_same,
+)
 from lookalike.engine.indexing import LiveIndex, learn_from
-from lookalike.engine.ingest import Ingest, IngestReport, fingerprints_of
+from lookalike.engine.ingest import Ingest, IngestReport
 from lookalike.engine.search import Searcher
+from lookalike.engine.snapshots import Keeper
 from lookalike.engine.turns import Turns
 from lookalike.intake import first_rows, ids_of, known_ids, reader_of, recognise_rows, rows_of
 from lookalike.questions import Question, QuestionReader, question_of
@@ -47,6 +60,7 @@ from lookalike.settings import Settings, load_settings
 Rows = Iterable[Mapping[str, object]]
 QueryEncoder = Callable[[Encoder], Encoder]
 """Puts an encoder of its own before that of a shop."""
+log = logging.getLogger("lookalike.shop")
 LEARNED = "learned"
 """The reader position at which the attribute model and the calibration were learned last."""
 CHANGE_ATTEMPTS = 50
@@ -57,40 +71,52 @@ def open(  # noqa: PLR0913 - one call, as people type it
     place: str | Path,
     *,
     encoder: str | Encoder | None = None,
+    text_encoder: str | Encoder | None = None,
     create: bool = True,
     reembed: bool = False,
     settings: Settings | None = None,
     local_files: bool = True,
     query_encoder: QueryEncoder = lambda encoder: encoder,
     query_fetch: FetchLimits | None = None,
+    beside: bool = False,
 ) -> Shop:
     """Open the shop whose catalogue is at a path (SQLite) or postgresql:// URL; make an empty one where there is none.
 
-    `encoder` is a name or an Encoder; by default the one the catalogue was made with, or "builtin" for a new one. Raises
-    EncoderMismatch when the catalogue was made with another, unless `reembed` says that it is about to be indexed anew.
+    `encoder` is a name or an Encoder; by default the one the catalogue was made with, or "builtin" for a new one.
+    `text_encoder` embeds titles and descriptions in its place. Raises EncoderMismatch when the catalogue was made with
+    another, unless `reembed` says that it is about to be indexed anew.
     With `local_files` False no picture is read from a path of this machine, whoever asks: for questions and products that
-    come from strangers. `query_encoder` makes of the shop's encoder the one that queries go through, such as one that
-    encodes for several callers at once. `query_fetch` bounds the pictures of queries that come from the web, by default as
-    `settings.fetch` bounds those of products.
+    come from strangers. `query_encoder` makes of each of the shop's encoders the one that queries go through, such as one
+    that encodes for several callers at once. `query_fetch` bounds the pictures of queries that come from the web, by default as
+    `settings.fetch` bounds those of products. `beside` opens the second generation of a shop that is being upgraded, to be
+    looked at before it goes live.
     """
     catalog = wiring.open_catalog(place, create=create)
     try:
-        held = json.loads(catalog.artifact("encoder") or b"{}")
-        chosen = encoder if encoder is not None else held.get("name", wiring.DEFAULT_ENCODER)
-        loaded = wiring.load_encoder(chosen) if isinstance(chosen, str) else chosen
-        if held and held["fingerprint"] != loaded.fingerprint and not reembed:
-            raise EncoderMismatch(
-                f"{place} was made with the encoder {held['name']} ({held['fingerprint']}), not with "
-                f"{loaded.name} ({loaded.fingerprint})",
-                hint=f"Embed it anew: lookalike index SOURCE --shop {place} --encoder {loaded.name} --reembed",
+        settings = settings or load_settings()
+        shelf = Shelf(partial(wiring.load_encoder, settings=settings))
+        held = _generations(catalog)
+        if beside:
+            held = Generations(_second(held))
+        elif reembed and held is not None and held.beside is not None:
+            raise InputError(
+                f"{place} is being upgraded to another encoder",
+                hint=f"First: lookalike upgrade clean {place}, or finish it.",
             )
+        encoders = chosen(shelf, held, encoder, text_encoder, wiring.DEFAULT_ENCODER)
+        if held is not None and not reembed:
+            require_same(place, held, encoders)
         return Shop(
             catalog,
-            loaded,
-            settings or load_settings(),
+            encoders,
+            settings,
+            shelf=shelf,
+            reembeds=reembed,
             local_files=local_files,
             query_encoder=query_encoder,
             query_fetch=query_fetch,
+            snapshots=None if beside else wiring.snapshots_folder(place, settings),
+            follows=not (beside or reembed),
         )
     except BaseException:
         catalog.close()
@@ -100,31 +126,53 @@ def open(  # noqa: PLR0913 - one call, as people type it
 class Shop:
     """One catalogue, searchable. Safe to use from several threads; use it as a context manager, or call `close`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that `open` was told
         self,
         catalog: Catalog,
-        encoder: Encoder,
+        encoders: Encoders,
         settings: Settings,
         *,
+        shelf: Shelf,
+        reembeds: bool = False,
         local_files: bool = True,
         query_encoder: QueryEncoder = lambda encoder: encoder,
         query_fetch: FetchLimits | None = None,
+        snapshots: Path | None = None,
+        follows: bool = True,
     ) -> None:
         self.local_files = local_files
         self._catalog = catalog
-        self._encoder = encoder
+        self._encoders = encoders
+        self._shelf = shelf
+        self._reembeds = reembeds
         self._settings = settings
+        self._query_encoder = query_encoder
+        self._query_cache = wiring.make_cache(settings.cache_bytes)
         self._turns = Turns()
         self._follower: Follower | None = None
         self._ending = ExitStack()
-        make_index = partial(wiring.make_index, kind=settings.index)
-        self._live = LiveIndex(
-            catalog, fingerprints_of(encoder), encoder.dim, make_index, wiring.make_words()
+        folded = Event()
+        make_index = partial(
+            wiring.make_index, kind=settings.index, recall=settings.index_recall, folded=folded.set
         )
-        cached = CachedEncoder(query_encoder(encoder), wiring.make_cache(settings.cache_bytes))
-        self._searcher = Searcher(self._live, catalog, cached, time, settings.search)
+        self._keeper = None
+        if snapshots is not None:
+            self._keeper = Keeper(catalog, folded, wiring.make_snapshots(snapshots, make_index), encoders)
+        kept = self._keeper.kept if self._keeper else None
+        self._live = LiveIndex(
+            catalog,
+            encoders.wrapped(self._for_queries),
+            make_index,
+            wiring.make_words(),
+            kept,
+            self._renewed if follows else None,
+        )
+        self._searcher = Searcher(self._live, catalog, time, settings.search)
         self._queries_from = self._pictures_from(Path(), query_fetch)
         self._live.refresh()
+        self._brought_in = False
+        if self._keeper is not None:
+            self._keeper.start(self._live)
 
     def __len__(self) -> int:
         """Count the products, inactive ones included."""
@@ -139,8 +187,15 @@ class Shop:
         self.close()
 
     def close(self) -> None:
-        """Let go of the database, and of connections that query pictures came by."""
+        """Let go of the database, and of connections that query pictures came by.
+
+        If a whole source was brought in, and it is a large one, that takes until its index is made and on disk.
+        """
         self._ending.close()
+        if self._keeper is not None:
+            if self._brought_in:
+                self._keeper.save(self._live)
+            self._keeper.close()
         if self._follower is not None:
             self._follower.close()
         self._queries_from.close()
@@ -156,8 +211,18 @@ class Shop:
 
     @property
     def encoder(self) -> Encoder:
-        """What makes its vectors."""
-        return self._encoder
+        """What makes its vectors; with a `text_encoder`, those of pictures."""
+        return self._encoders.main
+
+    @property
+    def text_encoder(self) -> Encoder | None:
+        """What makes the vectors of titles and descriptions, None where `encoder` does."""
+        return self._encoders.texts
+
+    @property
+    def signature(self) -> str:
+        """The encoders of all spaces that are searched, as one string."""
+        return self._live.view.encoders.signature
 
     @property
     def sequence(self) -> int:
@@ -181,6 +246,11 @@ class Shop:
     def event_log(self) -> EventLog:
         """Where searches, and what people did with their results, are kept beside the products."""
         return wiring.event_log(self._catalog)
+
+    def warm(self) -> None:
+        """Let the encoders load their models now, rather than for the first who asks."""
+        for encoder in self._encoders.each:
+            _warm(encoder)
 
     def before_closing(self, action: Callable[[], None]) -> None:
         """Have something done when the shop is closed, while its database is still open."""
@@ -223,6 +293,16 @@ class Shop:
         found = iter(self._found([each for each in read if isinstance(each, Query)]))
         return [each if isinstance(each, LookalikeError) else next(found) for each in read]
 
+    def search_exactly(self, question: Question) -> SearchResult:
+        """Answer a question by comparing all products that match, whatever the indexes do: what `search` is measured against.
+
+        Takes time in proportion to the catalogue.
+        """
+        [read] = self._read([question])
+        if isinstance(read, LookalikeError):
+            raise read
+        return self._searcher.search_many([read], exact=True)[0]
+
     def _read(self, questions: Sequence[Question]) -> list[Query | LookalikeError]:
         if self._follower is None:
             self._live.refresh(wait=False)
@@ -250,6 +330,13 @@ class Shop:
         keys = np.flatnonzero(allowed.mask)
         codes = self._live.columns.codes("id", keys)
         return [str(value[0]) for value in self._live.columns.values("id", codes.tolist()) if value]
+
+    def sample(self, count: int) -> list[str]:
+        """Return the ids of at most so many active products, evenly spread in the order they came."""
+        self._live.refresh()
+        keys = np.flatnonzero(self._live.columns.live)
+        some = keys[np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(np.int64)]
+        return [product.id for product in self._catalog.get_many(some.tolist()).values()]
 
     def picture(self, product: Product) -> bytes | None:
         """Return a small JPEG of a product, or None if it has no usable picture."""
@@ -283,6 +370,8 @@ class Shop:
         query: str | None = None,
         images: str | Path | None = None,
         prune: bool = False,
+        prune_any: bool = False,
+        split: Mapping[str, str] | None = None,
         on_start: Callable[[Source, ColumnMap], None] = lambda source, columns: None,
         on_problem: Callable[[Problem], None] = lambda problem: None,
         progress: Callable[[int], None] = lambda rows: None,
@@ -291,18 +380,23 @@ class Shop:
 
         `columns` overrides what is recognised, {"title": "productDisplayName"}, also for later sources that have it. `query`
         is the SELECT for a database URL. `images` is the folder that image paths start from, by default that of the source.
-        `prune` deletes the products that are not in the source, if every row of it could be read. `on_start` is told what
-        was recognised before work begins, `on_problem` of every row or field that cannot be used.
+        `split` says at what the lists in the texts of a column are split, {"sizes": ";"}, or "@none", and is kept likewise.
+        `prune` deletes the products that are not in the source, if every row of it could be read; if they are more than 30 %
+        of those there were, and ten or more, none of them (`IngestReport.spared` says how many) unless `prune_any`. `on_start`
+        is told what was recognised before work begins, `on_problem` of every row or field that cannot be used. What the source
+        says of a product replaces what was changed since, also where its row is the same as last time.
         """
         opened, base = wiring.open_source(source, query)
-        recognised = recognise_rows(self._catalog, first_rows(opened), columns or {})
+        recognised = recognise_rows(self._catalog, first_rows(opened), columns or {}, split)
         on_start(opened, recognised)
         read = partial(read_row, columns=recognised)
         with frozen_heap(), self._ingest(Path(images) if images else base, on_problem) as ingest:
             report = ingest.run(opened, read, progress)
-            if prune and not report.failed:
-                report = replace(report, deleted=ingest.prune())
+            if (prune or prune_any) and not report.failed:
+                deleted, spared = ingest.prune(any_share=prune_any)
+                report = replace(report, deleted=deleted, spared=spared)
         self._learn()
+        self._brought_in = True
         return report
 
     def upsert(
@@ -354,11 +448,58 @@ class Shop:
 
     @contextmanager
     def _ingest(self, base: Path, on_problem: Callable[[Problem], None]) -> Iterator[Ingest]:
-        made_with = {"name": self._encoder.name, "fingerprint": self._encoder.fingerprint}
-        self._catalog.set_artifact("encoder", json.dumps(made_with).encode())
+        begun, held = self._catalog.sequence(), self._remember_encoders()
+        live, beside = self._shelf(held.live), self._to_keep_up(held)
         limits, workers = self._settings.images, self._settings.workers
         with closing(self._pictures_from(base)) as loader:
-            yield Ingest(self._catalog, self._encoder, loader, on_problem, limits, workers)
+            yield Ingest(self._catalog, live, loader, on_problem, limits, workers, beside)
+        now = _generations(self._catalog)
+        if now is not None and now.live.fingerprints not in (held.live.fingerprints, *_made_by(beside)):
+            # Another generation went live meanwhile, and what was written here may have no vectors of it.
+            Backfill(self._catalog, self._shelf(now.live), on_problem, limits).mend(begun)
+
+    def _remember_encoders(self) -> Generations:
+        """Return who makes the vectors of what is written now; the first who writes, or embeds anew, decides."""
+        held, mine = _generations(self._catalog), self._shelf.remembered(self._encoders)
+        if held is None or (self._reembeds and held.live.fingerprints != mine.fingerprints):
+            held = Generations(mine, reembedded=held is not None)
+            self._catalog.set_artifact(ARTIFACT, held.to_bytes())
+        return held
+
+    def _to_keep_up(self, held: Generations) -> Encoders | None:
+        """Return who makes a second set of vectors: the other generation's encoders, or our own while we search by others."""
+        if held.beside is None:
+            mine = self._encoders
+            return None if held.live.fingerprints == generation_of(mine).fingerprints else mine
+        try:
+            return self._shelf(held.beside)
+        except LookalikeError as error:  # no reason not to write: `upgrade` makes what is missing
+            log.warning("vectors of %s are not made here: %s", held.beside, error)
+            return None
+
+    def _renewed(self, made_with: bytes) -> Encoders | None:
+        """Return the encoders to search with from now on, loaded; None if they cannot be had, and we go on as we are."""
+        held = Generations.from_bytes(made_with)
+        mine = generation_of(self._encoders)
+        if held.reembedded or (held.live.fingerprints, held.live.learned) == (
+            mine.fingerprints,
+            mine.learned,
+        ):
+            return self._live.view.encoders
+        try:
+            encoders = self._shelf(held.live)
+            found = encoders.wrapped(self._for_queries)
+            for encoder in found.each if self._follower is not None else ():
+                _warm(encoder)
+        except LookalikeError as error:
+            log.error("searches go on with %s, as %s cannot be used here: %s", mine, held.live, error)
+            return None
+        self._encoders = encoders
+        return found
+
+    def _for_queries(self, encoder: Encoder) -> Encoder:
+        """Put an encoder behind what queries go through; they share one cache, whose keys name the encoder."""
+        return CachedEncoder(self._query_encoder(encoder), self._query_cache)
 
     def _pictures_from(self, base: Path, fetch: FetchLimits | None = None) -> ImageLoader:
         settings = self._settings.model_copy(update={"fetch": fetch}) if fetch else self._settings
@@ -368,7 +509,7 @@ class Shop:
         """Learn anew if products changed since last time."""
         self._live.refresh()
         if self._catalog.position(LEARNED) != self._live.seq:
-            learn_from(self._catalog, self._live, aligned=self._encoder.aligned)
+            learn_from(self._catalog, self._live)
             self._catalog.set_position(LEARNED, self._live.seq)
 
     # --- evaluating -------------------------------------------------------------------------------------------------
@@ -412,6 +553,32 @@ class Shop:
                 problems=problems,
                 progress=progress,
             )
+
+
+def _warm(encoder: Encoder) -> None:
+    """Let an encoder load its models now, rather than for the first who asks."""
+    if encoder.reads:
+        encoder.encode_texts(["warm"])
+    if encoder.sees:
+        encoder.encode_images([np.zeros((8, 8, 3), np.uint8)])
+
+
+def _second(held: Generations | None) -> Generation:
+    if held is None or held.beside is None:
+        raise InputError(
+            "there is no second generation of vectors in this shop",
+            hint="Make one: lookalike upgrade start SHOP --encoder NAME",
+        )
+    return held.beside
+
+
+def _made_by(encoders: Encoders | None) -> list[tuple[str, str]]:
+    return [] if encoders is None else [generation_of(encoders).fingerprints]
+
+
+def _generations(catalog: Catalog) -> Generations | None:
+    held = catalog.artifact(ARTIFACT)
+    return None if held is None else Generations.from_bytes(held)
 
 
 def _edited(product: Product, edit: Callable[[Product], Product]) -> Product:

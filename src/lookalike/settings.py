@@ -6,7 +6,12 @@ In the environment the path to a setting is joined by two underscores: LOOKALIKE
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Any, ClassVar, Literal, TypeVar
@@ -20,12 +25,16 @@ from pydantic_settings import (
     SettingsError,
     TomlConfigSettingsSource,
 )
+from rapidfuzz import fuzz, process
 
 from lookalike.core.errors import InputError
 from lookalike.core.images import ImageLimits
 from lookalike.core.limits import FetchLimits
 from lookalike.engine.search import SearchLimits
 
+log = logging.getLogger(__name__)
+CLOSE = 75
+"""How alike two names are, of 100, for one to be taken for a misspelling of the other."""
 TABLES = ("service",)
 """Tables of the file that have a tree of their own; all the rest is `Settings`."""
 
@@ -67,10 +76,38 @@ class Settings(FileSettings):
     allow_private_urls: bool = Field(False, description="Let image URLs lead into private networks.")
     workers: int = Field(2, ge=1, le=64, description="Threads that decode pictures while indexing.")
     cache_bytes: int = Field(64_000_000, ge=0, description="Memory for vectors of recent queries.")
+    encoder_providers: tuple[str, ...] = Field(
+        (), description="What runs models, best first: cpu, cuda, openvino, coreml; none: the processor."
+    )
+    encoder_threads: int = Field(
+        0, ge=0, le=256, description="Threads of one call of a model; 0: all cores, up to 8."
+    )
+    models_dir: Path | None = Field(
+        None, description="Folder of fetched models; none: lookalike/models in this user's folder for caches."
+    )
     index: Literal["auto", "exact"] = Field(
         "auto",
         description="`exact` compares every vector; `auto` does so up to 50,000, and looks into cells beyond.",
     )
+    index_recall: float = Field(
+        0.95,
+        ge=0.5,
+        le=0.999,
+        description="What `auto` is tuned for beyond 50,000: found of the ten nearest.",
+    )
+    snapshots: str = Field(
+        "auto",
+        description="Folder that the indexes are kept in; `auto`: beside a SQLite file, for PostgreSQL none; `off`: none.",
+    )
+
+
+def models_folder(settings: Settings) -> Path:
+    """Return where fetched models are: the setting `models_dir`, or lookalike/models where this system keeps caches."""
+    if settings.models_dir is not None:
+        return settings.models_dir.expanduser()
+    usual = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
+    named = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+    return Path(named or usual).expanduser() / "lookalike/models"
 
 
 def settings_file() -> Path:
@@ -89,10 +126,45 @@ def load_settings(**given: Any) -> Settings:
 
 
 Tree = TypeVar("Tree", bound=FileSettings)
+OTHER_NAMES = ("LOOKALIKE_SETTINGS", "LOOKALIKE_SHOP")
+"""Names in the environment that are no settings: the file they are in, and the shop of commands."""
+
+
+def names_of(tree: type[FileSettings]) -> Iterator[str]:
+    """Yield the names in the environment that a tree of settings reads."""
+    prefix = str(tree.model_config.get("env_prefix", ""))
+    for name, field in tree.model_fields.items():
+        yield f"{prefix}{name}".upper()
+        if isinstance(field.annotation, type) and is_dataclass(field.annotation):
+            yield from (f"{prefix}{name}__{each.name}".upper() for each in fields(field.annotation))
+
+
+def unknown_names(tree: type[FileSettings], environment: Iterable[str]) -> list[str]:
+    """Return the names in the environment that are meant for a tree of settings, and that it does not know."""
+    known = {*names_of(tree), *OTHER_NAMES}
+    prefix = str(tree.model_config.get("env_prefix", "")).upper()
+    tables = () if tree.table else tuple(f"{prefix}{table.upper()}__" for table in TABLES)
+    return sorted(
+        name
+        for name in environment
+        if name.upper().startswith(prefix)
+        and not name.upper().startswith(tables)
+        and name.upper() not in known
+    )
+
+
+@cache
+def _warn(name: str, known: tuple[str, ...]) -> None:
+    """Say, once, that a name in the environment is no setting, and which may be meant."""
+    near = process.extractOne(name.upper(), known, scorer=fuzz.ratio, score_cutoff=CLOSE)
+    guess = f"did you mean {near[0]}?" if near else "docs/reference.md lists them all."
+    log.warning("%s is no setting, and is not read: %s", name, guess)
 
 
 def read_settings(tree: type[Tree], **given: Any) -> Tree:
     """Read a tree of settings; raise InputError naming the one that is wrong."""
+    for name in unknown_names(tree, os.environ):
+        _warn(name, tuple(names_of(tree)))
     try:
         return tree(**given)
     except ValidationError as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from lookalike.core.attributes import AttributeModel
 from lookalike.core.errors import InputError, MissingExtra, SourceError
 from lookalike.core.ports import (
     Cache,
@@ -18,10 +21,17 @@ from lookalike.core.ports import (
     Source,
     VectorIndex,
 )
-from lookalike.settings import Settings
+from lookalike.core.types import ATTRIBUTES, DESCRIPTION, IMAGE, TITLE
+from lookalike.engine.generations import ARTIFACT, Generations
+from lookalike.engine.snapshots import Snapshots, count_vectors, saved_segments
+from lookalike.settings import Settings, load_settings, models_folder
 
 DEFAULT_ENCODER = "builtin"
-ENCODERS: Mapping[str, str] = {"builtin": "lookalike.adapters.encoder_onnx:builtin"}
+ENCODERS: Mapping[str, str] = {
+    "onnx": "lookalike.adapters.encoder_onnx:OnnxEncoder",
+    "torch": "lookalike.adapters.encoder_torch:TorchEncoder",
+}
+"""What runs the model of a preset. Before a colon in an encoder's name, as in "torch:NAME"; without one it is `onnx`."""
 INDEXES: Mapping[str, str] = {
     "auto": "lookalike.adapters.index_cells:CellsIndex",
     "exact": "lookalike.adapters.index_exact:ExactIndex",
@@ -59,16 +69,83 @@ def _named(table: Mapping[str, str], kind: str, name: str) -> Any:
     return load(table[name])
 
 
-def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
-    """Return an encoder by name: `encode_images` and `encode_texts`, each -> float32 [n, dim], unit rows."""
-    encoder: Encoder = _named(ENCODERS, "encoder", name)()
+def load_encoder(name: str = DEFAULT_ENCODER, settings: Settings | None = None) -> Encoder:
+    """Return an encoder by name: `encode_images` and `encode_texts`, each -> float32 [n, dim], unit rows.
+
+    `name` is that of a model in the package, or the path of its .toml; "torch:" before it lets torch run it. Raises InputError
+    for a model that is unknown, or was not fetched, and MissingExtra for what is not installed.
+    """
+    settings = settings or load_settings()
+    kind, colon, model = name.partition(":")
+    if not colon or kind not in ENCODERS:  # C:/models/small.toml has a colon of its own
+        kind, model = "onnx", name
+    path = Path(model) if model.endswith(".toml") else model_presets().get(model)
+    if path is None:
+        raise InputError(
+            f"no encoder {name!r}",
+            hint=f"There are: {', '.join(model_presets())}; or give the path of a .toml.",
+        )
+    adapter = load(ENCODERS[kind])
+    encoder: Encoder = adapter.from_preset(
+        path,
+        settings.encoder_threads,
+        models_dir=models_folder(settings),
+        providers=settings.encoder_providers,
+    )
     return encoder
 
 
-def make_index(dim: int, kind: str = "auto") -> VectorIndex:
-    """Return an empty index of vectors of this length."""
-    index: VectorIndex = _named(INDEXES, "index", kind)(dim)
+def model_presets() -> dict[str, Path]:
+    """Return the .toml of each model in the package, by its name."""
+    folder = Path(str(files("lookalike.models")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def make_index(
+    dim: int, kind: str = "auto", recall: float = 0.95, folded: Callable[[], None] = lambda: None
+) -> VectorIndex:
+    """Return an empty index of vectors of this length; `folded` is called whenever most of it was made anew.
+
+    One that is not exact is tuned to find `recall` of the ten nearest.
+    """
+    promised = {"recall": recall} if kind == "auto" else {}
+    index: VectorIndex = _named(INDEXES, "index", kind)(dim, folded, **promised)
     return index
+
+
+def snapshots_folder(place: str | Path, settings: Settings) -> Path | None:
+    """Return where snapshots of the indexes of a catalogue are kept; None for nowhere."""
+    if settings.snapshots == "auto":
+        url = load("lookalike.adapters.catalog_sql_engine:parse")(place)
+        return Path(f"{url.database}.index") if url.get_backend_name() == "sqlite" else None
+    return None if settings.snapshots == "off" else Path(settings.snapshots).expanduser()
+
+
+def make_snapshots(folder: Path, make_index: Callable[[int], VectorIndex]) -> Snapshots:
+    """Return the snapshots in a folder, of indexes that `make_index` makes. There need be no folder yet."""
+    snapshots: Snapshots = load("lookalike.adapters.index_store:IndexStore")(folder, make_index)
+    return snapshots
+
+
+def plan_indexes(place: str | Path, settings: Settings) -> list[Any]:
+    """Return what index each space of a catalogue would have (`adapters.index_plan.Planned`), without building any."""
+    plan = load("lookalike.adapters.index_plan:plan")
+    with closing(open_catalog(place, create=False)) as catalog:
+        held = catalog.artifact(ARTIFACT)
+        if held is None:
+            return []
+        live = Generations.from_bytes(held).live
+        texts = (live.texts or live.main).fingerprint
+        fingerprints = {IMAGE: live.main.fingerprint, TITLE: texts, DESCRIPTION: texts}
+        products, found = count_vectors(catalog, fingerprints)
+        model = catalog.artifact(f"attributes{live.learned}")
+        if model is not None and (dim := AttributeModel.from_bytes(model).dim):
+            found[ATTRIBUTES] = products, dim
+        folder = snapshots_folder(place, settings)
+        saved = saved_segments(catalog, make_snapshots(folder, make_index)) if folder else {}
+    return [
+        plan(space, count, dim, settings.index, saved.get(space)) for space, (count, dim) in found.items()
+    ]
 
 
 def make_words(kind: str = "postings") -> LexicalIndex:

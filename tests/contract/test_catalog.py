@@ -147,7 +147,7 @@ def test_an_adapter_has_every_method_of_the_port_with_its_signature(adapter: typ
         for name, member in vars(Catalog).items()
         if inspect.isfunction(member) and name[0] != "_"
     }
-    assert len(named) == 16
+    assert len(named) == 18
     for name, method in named.items():
         assert inspect.signature(getattr(adapter, name)) == inspect.signature(method), name
 
@@ -364,6 +364,45 @@ def test_embedded_goes_by_fingerprint_and_answers_for_every_id(catalog: Catalog)
 
 
 # The change sequence
+
+
+def test_vectors_of_another_generation_are_added_without_a_change(catalog: Catalog) -> None:
+    newer = {IMAGE: "eye-2", TITLE: "words-2", DESCRIPTION: "words-1"}
+    catalog.write([*complete(SHIRT), *complete(Product("hat", title="Hat"))])
+    before = [(change.seq, change.content_seq) for change in catalog.changes(0)]
+    others = [made for made in embed(SHIRT, newer) if made.space != DESCRIPTION]
+    gone = replace(others[0], content_hash=content_hash("another picture"))
+    catalog.add_embeddings([*((0, made) for made in others), (0, gone), (1, others[0]), (77, others[0])])
+    catalog.add_embeddings([])
+    assert [(change.seq, change.content_seq) for change in catalog.changes(0)] == before
+    assert catalog.sequence() == 2
+    assert held(catalog, "shirt", newer) == {(made.space, made.content_hash) for made in embed(SHIRT)}
+    assert held(catalog, "hat", newer) == set()
+    assert held(catalog, "shirt") == {(made.space, made.content_hash) for made in embed(SHIRT)}
+    catalog.add_embeddings([(0, replace(others[0], vector=vector("again")))])
+    _, vectors = catalog.embeddings(np.array([0]), newer)[others[0].space]
+    assert any(np.array_equal(each, vector("again")) for each in vectors)
+    with pytest.raises(VectorError):
+        catalog.add_embeddings([(0, others[1]), (0, replace(others[0], vector=np.zeros((2, 3), np.float32)))])
+
+
+def test_a_deleted_product_takes_no_vectors(catalog: Catalog) -> None:
+    catalog.write(complete(SHIRT))
+    catalog.delete(["shirt"])
+    catalog.add_embeddings([(0, made) for made in embed(SHIRT)])
+    catalog.write(bare(SHIRT))
+    assert held(catalog, "shirt") == set()
+
+
+def test_the_vectors_of_a_generation_are_dropped_and_no_others(catalog: Catalog) -> None:
+    newer = {IMAGE: "eye-2", TITLE: "words-2", DESCRIPTION: "words-1"}
+    catalog.write([Record(SHIRT, embeddings=embed(SHIRT) + embed(SHIRT, newer))])
+    head = catalog.sequence()
+    pictures = len(SHIRT.images)
+    assert catalog.drop_embeddings({IMAGE: "eye-2", TITLE: "words-2"}) == pictures + 1
+    assert catalog.drop_embeddings({IMAGE: "eye-2"}) == 0
+    assert held(catalog, "shirt") == {(made.space, made.content_hash) for made in embed(SHIRT)}
+    assert catalog.sequence() == head
 
 
 def test_changes_come_oldest_first_in_pages(catalog: Catalog) -> None:

@@ -23,6 +23,7 @@ from lookalike.core.types import (
     content_hash,
     contents,
 )
+from lookalike.engine.encoders import Encoders
 from lookalike.engine.indexing import LiveIndex, learn_from
 from lookalike.engine.search import Searcher, SearchLimits
 
@@ -40,6 +41,7 @@ class LetterEncoder:
     fingerprint = "letters-1"
     dim = DIM
     aligned = False
+    sees, reads = True, True
 
     def __init__(self) -> None:
         self.calls: list[int] = []
@@ -116,8 +118,7 @@ class MadeShop:
         self.catalog: Catalog = catalog or MemoryCatalog()
         self.catalog.write(self.records)
         self.encoder = LetterEncoder()
-        fingerprints = dict.fromkeys((IMAGE, TITLE, DESCRIPTION), self.encoder.fingerprint)
-        self.live = LiveIndex(self.catalog, fingerprints, DIM, make_index, PostingsIndex())
-        learn_from(self.catalog, self.live, aligned=False)
-        self.searcher = Searcher(self.live, self.catalog, self.encoder, NOW.timestamp, limits)
+        self.live = LiveIndex(self.catalog, Encoders(self.encoder), make_index, PostingsIndex())
+        learn_from(self.catalog, self.live)
+        self.searcher = Searcher(self.live, self.catalog, NOW.timestamp, limits)
         self.products = {record.product.id: record.product for record in self.records}

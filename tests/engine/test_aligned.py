@@ -15,7 +15,6 @@ from lookalike.adapters.lexical_postings import PostingsIndex
 from lookalike.core.fusion import NEIGHBOUR
 from lookalike.core.query import Hit, ImagePart, Part, ProductPart, Query, TextPart
 from lookalike.core.types import (
-    DESCRIPTION,
     IMAGE,
     TITLE,
     Embedding,
@@ -26,6 +25,7 @@ from lookalike.core.types import (
     Vectors,
     content_hash,
 )
+from lookalike.engine.encoders import Encoders
 from lookalike.engine.indexing import LiveIndex, learn_from
 from lookalike.engine.search import Searcher
 
@@ -43,6 +43,7 @@ class SeeingEncoder:
     """Knows four kinds and four colours by sight and by name; pictures and phrases lie apart, as in trained models."""
 
     name, fingerprint, dim, aligned = "seeing", "seeing-1", DIM, True
+    sees, reads = True, True
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
         rows = np.zeros((len(images), DIM), np.float32)
@@ -89,10 +90,9 @@ def searcher() -> Searcher:
     """A searcher over each kind in each colour: reds and blues have titles, of the others there are only pictures."""
     catalog = MemoryCatalog()
     catalog.write([record(kind, color, titled=color in TITLED) for kind in KINDS for color in COLORS])
-    fingerprints = dict.fromkeys((IMAGE, TITLE, DESCRIPTION), ENCODER.fingerprint)
-    live = LiveIndex(catalog, fingerprints, DIM, ExactIndex, PostingsIndex())
-    learn_from(catalog, live, aligned=True)
-    return Searcher(live, catalog, ENCODER, NOW.timestamp)
+    live = LiveIndex(catalog, Encoders(ENCODER), ExactIndex, PostingsIndex())
+    learn_from(catalog, live)
+    return Searcher(live, catalog, NOW.timestamp)
 
 
 def hits(searcher: Searcher, *parts: Part, **query: Any) -> tuple[Hit, ...]:

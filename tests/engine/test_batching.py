@@ -28,6 +28,7 @@ class SlowEncoder:
     """Vectors that depend on the input alone; each call waits until the gate is open, and "bad" input fails."""
 
     name, fingerprint, dim, aligned = "slow", "v1", DIM, True
+    sees, reads = True, True
 
     def __init__(self, *, open_gate: bool = True) -> None:
         self.calls: list[list[Any]] = []
@@ -102,6 +103,7 @@ def busy(
 def test_it_is_the_encoder_it_wraps_and_starts_no_thread_before_it_is_asked(made: Any) -> None:
     batching = made(SlowEncoder())
     assert (batching.name, batching.fingerprint, batching.dim, batching.aligned) == ("slow", "v1", DIM, True)
+    assert (batching.sees, batching.reads) == (True, True)
     nothing = batching.encode_texts([])
     assert nothing.shape == (0, DIM) and nothing.dtype == np.float32
     assert not threads()

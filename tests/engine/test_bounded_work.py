@@ -22,6 +22,7 @@ from lookalike.core.images import ImageLimits
 from lookalike.core.rows import columns_of, read_row, recognise
 from lookalike.core.types import ImageRef, Vectors
 from lookalike.engine.batching import BatchingEncoder, BatchLimits
+from lookalike.engine.encoders import Encoders
 from lookalike.engine.ingest import CHUNK_IMAGES, CHUNK_ROWS, Ingest
 
 PATIENCE_S = 60.0
@@ -45,7 +46,7 @@ def test_pictures_are_got_a_part_of_a_chunk_at_a_time(tmp_path: Path) -> None:
     catalog = MemoryCatalog()
     for loads in ([CHUNK_IMAGES] * (CHUNK_ROWS // CHUNK_IMAGES),) * 2:
         fetcher = Counted(tmp_path)
-        ingest = Ingest(catalog, LetterEncoder(), fetcher, pytest.fail, ImageLimits())
+        ingest = Ingest(catalog, Encoders(LetterEncoder()), fetcher, pytest.fail, ImageLimits())
         assert ingest.run(ListSource(rows), read).images == CHUNK_ROWS
         assert fetcher.loads == loads
 
@@ -54,6 +55,7 @@ class Hanging:
     """Encodes nothing before `gate` is open."""
 
     name, fingerprint, dim, aligned = "hanging", "v1", 4, True
+    sees, reads = True, True
 
     def __init__(self) -> None:
         self.entered = threading.Event()

@@ -24,6 +24,7 @@ class CountingEncoder:
     """An encoder whose vectors depend on nothing but the input and the fingerprint; it notes what it was given."""
 
     name, dim, aligned = "counting", DIM, True
+    sees, reads = True, True
 
     def __init__(self, fingerprint: str = "v1") -> None:
         self.fingerprint = fingerprint
@@ -60,6 +61,7 @@ def test_it_is_the_encoder_it_wraps_by_name_and_kind() -> None:
     plain = CountingEncoder()
     cached = CachedEncoder(plain, MemoryCache())
     assert (cached.name, cached.fingerprint, cached.dim, cached.aligned) == ("counting", "v1", DIM, True)
+    assert (cached.sees, cached.reads) == (True, True)
 
 
 @examples(60)

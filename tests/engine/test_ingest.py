@@ -23,7 +23,8 @@ from lookalike.core.ports import Catalog
 from lookalike.core.rows import Problem, columns_of, read_row, recognise
 from lookalike.core.types import IMAGE, TITLE, Embedding, Pixels, Product, Record, Vectors, contents
 from lookalike.engine import ingest as module
-from lookalike.engine.ingest import ROUNDS, Ingest, IngestReport, fingerprints_of
+from lookalike.engine.encoders import Encoders
+from lookalike.engine.ingest import ROUNDS, Ingest, IngestReport
 from lookalike.engine.work import WORTH_KEEPING_BYTES, signature_of
 
 Rows = list[dict[str, Any]]
@@ -65,7 +66,7 @@ class Run:
         columns = recognise(columns_of(rows), rows)
         loader = ImageFetcher(self.base)
         limits = settings.pop("limits", ImageLimits())
-        ingest = Ingest(self.catalog, self.encoder, loader, self.problems.append, limits)
+        ingest = Ingest(self.catalog, Encoders(self.encoder), loader, self.problems.append, limits)
         return ingest.run(ListSource(rows), partial(read_row, columns=columns), **settings)
 
     @property
@@ -220,6 +221,7 @@ class _Failing:
     def __init__(self, after: int) -> None:
         self.inner, self.left = LetterEncoder(), after
         self.name, self.fingerprint, self.dim, self.aligned = "letters", "letters-1", self.inner.dim, False
+        self.sees, self.reads = True, True
 
     def encode_images(self, images: list[Pixels]) -> Vectors:
         self.left -= 1
@@ -259,7 +261,7 @@ def test_a_run_that_broke_down_is_resumed_by_running_it_again(
 def test_ready_products_pass_without_being_read_again(run: Run) -> None:
     run(some_rows(3))
     product = run.product("P1")
-    ingest = Ingest(run.catalog, run.encoder, ImageFetcher(), run.problems.append, ImageLimits())
+    ingest = Ingest(run.catalog, Encoders(run.encoder), ImageFetcher(), run.problems.append, ImageLimits())
     reader: Callable[[Any], Any] = lambda row: (replace(product, price=5.0), [])  # noqa: E731
     before = run.encoded
     assert ingest.run(ListSource([{"id": "P1"}]), reader).changed == 1
@@ -287,7 +289,7 @@ class Contested(MemoryCatalog):
 
 def require_whole(run: Run, ids: Iterable[str]) -> None:
     """Require that all there is of these products is embedded, and that they are marked so."""
-    fingerprints, ids = fingerprints_of(run.encoder), list(ids)
+    fingerprints, ids = Encoders(run.encoder).fingerprints, list(ids)
     embedded, known = run.catalog.embedded(ids, fingerprints), run.catalog.known(ids)
     for id_, held in embedded.items():
         product = run.product(id_)
@@ -357,7 +359,7 @@ def test_a_picture_that_cannot_be_used_is_reported_once_however_often_it_is_trie
 
 def complete_records(catalog: Catalog) -> list[Record]:
     """Return the products of a catalogue as records with their embeddings."""
-    fingerprints = fingerprints_of(LetterEncoder())
+    fingerprints = Encoders(LetterEncoder()).fingerprints
     records = []
     for change in catalog.changes(0):
         assert change.product is not None
@@ -384,7 +386,9 @@ def test_a_product_that_left_the_source_before_it_could_be_tried_again_is_report
     rows = [{**row, "price": 5.0} for row in rows]
     columns = recognise(columns_of(rows), rows)
     run.problems = []
-    ingest = Ingest(run.catalog, run.encoder, ImageFetcher(run.base), run.problems.append, ImageLimits())
+    ingest = Ingest(
+        run.catalog, Encoders(run.encoder), ImageFetcher(run.base), run.problems.append, ImageLimits()
+    )
     report = ingest.run(ListSource(rows), partial(read_row, columns=columns))
     assert (report.read, report.changed, report.failed) == (3, 2, 1)
     [problem] = run.problems

@@ -98,7 +98,8 @@ def test_rankings_cut_short_are_told() -> None:
 
 
 def test_json_report_is_json_with_every_query(evaluation: Evaluation) -> None:
-    told = json.loads(json_report(evaluation))
+    told = json.loads(json_report(evaluation, ["P7"]))
+    assert told.pop("absent") == ["P7"]
     assert told == json.loads(json.dumps(evaluation.to_dict()))
     assert [query["id"] for query in told["per_query"]] == ["1", "2", "5", HOSTILE]
 
@@ -179,3 +180,13 @@ def test_page_of_rankings_one_deep() -> None:
     judgments = [Judgment("1", QueryForm((PartForm("text", "good"),)), {"A": 1})]
     evaluation = evaluate(judgments, search, select, EvaluationOptions((1,), depth=1))
     assert "Success@1" in html_report(evaluation, lambda id_: None, lambda query: None)
+
+
+def test_judged_products_that_the_shop_does_not_have_are_told(evaluation: Evaluation) -> None:
+    assert "not being in the shop" not in text_report(evaluation)
+    one, many = (
+        text_report(evaluation, ["P7"]),
+        text_report(evaluation, [f"P{number}" for number in range(9)]),
+    )
+    assert "1 relevant product cannot be found, not being in the shop" in one and "P7" in one
+    assert "9 relevant products cannot be found" in many and "... and 4 more" in many

@@ -20,7 +20,7 @@ import lookalike
 from lookalike import Product
 from lookalike.core.ports import Catalog
 from lookalike.core.types import ImageRef, Vectors, content_hash, contents
-from lookalike.engine.ingest import fingerprints_of
+from lookalike.engine.encoders import Encoders
 from lookalike.engine.work import signature_of
 
 PRODUCTS, TURNS = 4, 15
@@ -61,7 +61,7 @@ class Thoughtful(LetterEncoder):
 
 def incomplete(catalog: Catalog, encoder: LetterEncoder) -> list[str]:
     """Return the products that are marked as complete and are not, leaving out those that change while we look."""
-    ids, fingerprints = [f"P{number}" for number in range(PRODUCTS)], fingerprints_of(encoder)
+    ids, fingerprints = [f"P{number}" for number in range(PRODUCTS)], Encoders(encoder).fingerprints
     before, keys = catalog.known(ids), catalog.keys(ids)
     held, embedded = catalog.get_many(list(keys.values())), catalog.embedded(ids, fingerprints)
     after = catalog.known(ids)
@@ -132,7 +132,7 @@ def test_two_processes_that_write_the_same_products_lose_nothing(
 
 def require_whole(shop: lookalike.Shop, encoder: LetterEncoder, last: Sequence[Sequence[int]]) -> None:
     """Require that each product is one of the versions written last, marked as complete, and has all its embeddings."""
-    catalog, fingerprints = shop._catalog, fingerprints_of(encoder)
+    catalog, fingerprints = shop._catalog, Encoders(encoder).fingerprints
     ids = [f"P{number}" for number in range(PRODUCTS)]
     held, known, embedded = shop.get(ids), catalog.known(ids), catalog.embedded(ids, fingerprints)
     for number, id_ in enumerate(ids):

@@ -218,7 +218,7 @@ def test_paging_goes_on_when_a_product_is_embedded_or_attributes_are_learned_ane
     shop.catalog.write(
         [replace(r, product=replace(r.product, brand="Eno", title="new")) for r in records[::2]]
     )
-    learn_from(shop.catalog, shop.live, aligned=False)
+    learn_from(shop.catalog, shop.live)
     second = shop.searcher.search_many([replace(query, cursor=first.cursor)])[0]
     assert len(second.hits) == 10
     assert not {hit.product.id for hit in second.hits} & {hit.product.id for hit in first.hits}

@@ -171,6 +171,26 @@ class MemoryCatalog:
             shelves = [self._shelves[id_] for id_ in ids]
             return {space: gathered(shelves, space, made_by) for space, made_by in fingerprints.items()}
 
+    def add_embeddings(self, made: Sequence[tuple[int, Embedding]]) -> None:
+        """Add vectors that nobody searches yet to products, by key, all or none; the change sequence does not move."""
+        vectors = [(key, checked([embedding])) for key, embedding in made]
+        with self._lock:
+            for key, each in vectors:
+                shelf = self._shelves[self._by_key[key]] if 0 <= key < len(self._by_key) else None
+                wanted = contents(shelf.product) if shelf and shelf.product else {}
+                if shelf:
+                    shelf.vectors |= {n: v for n, v in each.items() if n[2] in wanted.get(n[0], ())}
+
+    def drop_embeddings(self, fingerprints: Mapping[str, str]) -> int:
+        """Drop all vectors made under fingerprints[space], which nobody may be searching; return how many there were."""
+        dropped = 0
+        with self._lock:
+            for shelf in self._shelves.values():
+                kept = {n: v for n, v in shelf.vectors.items() if fingerprints.get(n[0]) != n[1]}
+                dropped += len(shelf.vectors) - len(kept)
+                shelf.vectors = kept
+        return dropped
+
     def thumbnail(self, content_hash: str) -> bytes | None:
         """Return the small picture with this content hash."""
         return self._thumbnails.get(content_hash)

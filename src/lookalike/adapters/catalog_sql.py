@@ -30,7 +30,7 @@ from lookalike.adapters.catalog_sql_schema import (
 from lookalike.adapters.catalog_sql_write import chunks
 from lookalike.core.errors import CatalogError
 from lookalike.core.storable import storable
-from lookalike.core.types import Change, Keys, Known, Product, Record, Vectors
+from lookalike.core.types import Change, Embedding, Keys, Known, Product, Record, Vectors, contents
 
 LIVE = sa.not_(products.c.deleted)
 WITH_IDS = products.c.id.in_(sa.bindparam("ids", expanding=True))
@@ -59,6 +59,9 @@ VECTORS = (
         embeddings.c.fingerprint == sa.bindparam("made_by"),
     )
     .execution_options(binary_results=True)
+)
+DROP_MADE_BY = sa.delete(embeddings).where(
+    embeddings.c.space == sa.bindparam("in_space"), embeddings.c.fingerprint == sa.bindparam("made_by")
 )
 POSITION = sa.select(readers.c.seq).where(readers.c.name == sa.bindparam("reader"))
 THUMBNAIL = sa.select(thumbnails.c.data).where(thumbnails.c.content_hash == sa.bindparam("content"))
@@ -205,6 +208,32 @@ class SqlCatalog:
             np.array([row.key for row in rows], dtype=np.int64),
             vectors.reshape(len(rows), lengths.pop() // 4 if rows else 0),
         )
+
+    def add_embeddings(self, made: Sequence[tuple[int, Embedding]]) -> None:
+        """Add vectors that nobody searches yet to products, by key, all or none; the change sequence does not move."""
+        rows = [{"key": int(key), **writing.embedding_row(embedding)} for key, embedding in made]
+        if not rows:
+            return
+        with self._writing() as connection:
+            writing.lock_counter(connection)  # from here on nobody changes what the products hold
+            found = [
+                row
+                for some in chunks(sorted({row["key"] for row in rows}))
+                for row in connection.execute(GET_MANY, {"keys": some}).all()
+            ]
+            wanted = {row.key: contents(to_product(row)) for row in found}
+            fitting = [r for r in rows if r["content_hash"] in wanted.get(r["key"], {}).get(r["space"], ())]
+            if fitting:
+                connection.execute(upsert(self._dialect, embeddings), fitting)
+
+    def drop_embeddings(self, fingerprints: Mapping[str, str]) -> int:
+        """Drop all vectors made under fingerprints[space], which nobody may be searching; return how many there were."""
+        with self._writing() as connection:
+            writing.lock_counter(connection)
+            return sum(
+                connection.execute(DROP_MADE_BY, {"in_space": space, "made_by": made_by}).rowcount
+                for space, made_by in fingerprints.items()
+            )
 
     def thumbnail(self, content_hash: str) -> bytes | None:
         """Return the small picture with this content hash."""

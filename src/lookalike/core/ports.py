@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +13,7 @@ from lookalike.core.types import (
     Allowed,
     Candidates,
     Change,
+    Embedding,
     ImageRef,
     Keys,
     Known,
@@ -46,6 +47,16 @@ class Encoder(Protocol):
     @property
     def aligned(self) -> bool:
         """Whether a phrase and a picture of what it says lie close: then text also searches the image space."""
+        ...
+
+    @property
+    def sees(self) -> bool:
+        """Whether it embeds pictures; `encode_images` of one that does not raises InputError with the code "model"."""
+        ...
+
+    @property
+    def reads(self) -> bool:
+        """Whether it embeds phrases; `encode_texts` of one that does not raises InputError with the code "model"."""
         ...
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
@@ -133,7 +144,8 @@ class LexicalIndex(Protocol):
         ...
 
     def names(self, text: str) -> bool:
-        """Say whether the whole phrase is the code of a product (`words.Document.codes`), which then scores 1."""
+        """Say whether the whole phrase is the code of a product (`words.Document.codes`), which then scores 1, or the beginning
+        of one (`words.beginning_in`)."""
         ...
 
 
@@ -194,6 +206,17 @@ class Catalog(Protocol):
 
     def embeddings(self, keys: Keys, fingerprints: Mapping[str, str]) -> Mapping[str, tuple[Keys, Vectors]]:
         """Return per space the stored vectors of these products under fingerprints[space], ordered by key."""
+        ...
+
+    def add_embeddings(self, made: Sequence[tuple[int, Embedding]]) -> None:
+        """Add vectors that nobody searches yet to products, by key, all or none; the change sequence does not move.
+
+        Those of contents that their products no longer have are left out.
+        """
+        ...
+
+    def drop_embeddings(self, fingerprints: Mapping[str, str]) -> int:
+        """Drop all vectors made under fingerprints[space], which nobody may be searching; return how many there were."""
         ...
 
     def thumbnail(self, content_hash: str) -> bytes | None:
@@ -309,6 +332,10 @@ class EventLog(Protocol):
         """Keep events, all or none; once this returns they survive the end of the process. Their searches may be unknown."""
         ...
 
+    def found(self, query_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Return the ids that each of these searches found, in order; a search that is not known is left out."""
+        ...
+
     def counts(self, since: datetime, until: datetime, top: int) -> Counts:
         """Count the period from `since` to just before `until` as `core.clicks.count` does."""
         ...
@@ -317,7 +344,8 @@ class EventLog(Protocol):
         """Return what was shown for phrases of text searches in the period, by phrase, filter, product and position.
 
         Only phrases that had, under that filter, at least `min_clicks` clicks at known positions; a product counts at one
-        position once per search. Searches whose filter was too long to be kept are left out.
+        position once per search. Searches whose filter was too long to be kept are left out, and so are events about a product
+        that neither their search found nor a later page for the same phrase and filter.
         """
         ...
 

@@ -65,6 +65,8 @@ class BatchingEncoder:
         self.fingerprint = encoder.fingerprint
         self.dim = encoder.dim
         self.aligned = encoder.aligned
+        self.sees = encoder.sees
+        self.reads = encoder.reads
         self._timeout_s = limits.timeout_s
         self._images = _Lane("images", encoder.encode_images, limits.images, limits, on_batch)
         self._texts = _Lane("texts", encoder.encode_texts, limits.texts, limits, on_batch)

@@ -29,6 +29,8 @@ class CachedEncoder:
         self.fingerprint = encoder.fingerprint
         self.dim = encoder.dim
         self.aligned = encoder.aligned
+        self.sees = encoder.sees
+        self.reads = encoder.reads
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
         keys = [f"image:{image.shape}:{content_hash(image.tobytes())}" for image in images]

@@ -26,10 +26,9 @@ from typing import NamedTuple
 
 from lookalike.core.errors import FetchError, LookalikeError
 from lookalike.core.images import ImageLimits, decode, thumbnail
-from lookalike.core.ports import BadRow, Catalog, Encoder, ImageLoader, Row, Source
+from lookalike.core.ports import BadRow, Catalog, ImageLoader, Row, Source
 from lookalike.core.rows import Problem, problem_of
 from lookalike.core.types import (
-    DESCRIPTION,
     IMAGE,
     TITLE,
     Embedding,
@@ -38,17 +37,22 @@ from lookalike.core.types import (
     Product,
     Record,
     Thumbnail,
+    Vectors,
     content_hash,
 )
 from lookalike.engine.ahead import ahead
+from lookalike.engine.encoders import Encoders
 from lookalike.engine.seen import SeenIds
-from lookalike.engine.work import Work, parts, signature_of, to_decode, to_get
+from lookalike.engine.work import Work, parts, to_decode, to_get
 
 CHUNK_ROWS = 256
 CHUNK_IMAGES = 64
 """So many pictures are got at a time, and their bytes are in memory together; then those decoded, 50 MB at 512 x 512 pixels."""
 CHUNKS_AHEAD = 2
 PRUNED_AT_ONCE = 2000
+MOST_PRUNED_SHARE, FEW_PRUNED = 0.3, 10
+"""More than this share of the products there were, and not just a few, is no usual change of a shop: a source cut short, more
+likely."""
 RECORDS_A_WRITE = 256
 """Each write is a transaction, and searches see whole writes."""
 ROUNDS = 3
@@ -65,7 +69,8 @@ class IngestReport:
     """What became of the rows: `read` = `new` + `changed` + `unchanged` + `failed`.
 
     `problems` counts everything reported, also single fields and pictures of rows that did land; `images` are the usable
-    pictures of the rows read; `encoded` counts the contents that were embedded, by space.
+    pictures of the rows read; `encoded` counts the contents that were embedded, by space. `spared` products
+    were not in the source and not deleted: they were too many to be believed.
     """
 
     read: int = 0
@@ -77,6 +82,7 @@ class IngestReport:
     failed_images: int = 0
     problems: int = 0
     deleted: int = 0
+    spared: int = 0
     encoded: Mapping[str, int] = field(default_factory=dict)
     took_s: float = 0.0
 
@@ -93,25 +99,32 @@ _COUNTED = ("read", "new", "changed", "unchanged", "failed", "images", "failed_i
 
 
 class Ingest:
-    """Brings sources into a catalogue. `on_problem` is told of each problem as it is met, from another thread."""
+    """Brings sources into a catalogue. `on_problem` is told of each problem as it is met, from another thread.
 
-    def __init__(
+    With encoders `beside`, whatever is embedded is embedded by them as well: while a shop goes over to others, and until it
+    is certain that it does not go back..
+    """
+
+    def __init__(  # noqa: PLR0913 - ports and limits, none of which says anything of another
         self,
         catalog: Catalog,
-        encoder: Encoder,
+        encoders: Encoders,
         loader: ImageLoader,
         on_problem: Callable[[Problem], None],
         limits: ImageLimits,
         workers: int = 2,
+        beside: Encoders | None = None,
     ) -> None:
         self._catalog = catalog
-        self._encoder = encoder
+        self._encoders = encoders
         self._loader = loader
         self._on_problem = on_problem
         self._limits = limits
         self._workers = workers
-        self._fingerprints = fingerprints_of(encoder)
-        self._signature = signature_of(self._fingerprints)
+        self._fingerprints = encoders.fingerprints
+        self._signature = encoders.signature
+        self._beside = beside
+        self._beside_only = {} if beside is None else own_fingerprints(beside, encoders)
         self._count: Counter[str] = Counter()
         self._seen = SeenIds()
         self._again: dict[str, bool] | None = None
@@ -184,16 +197,25 @@ class Ingest:
             reason = "others changed it meanwhile, and it is no longer in the source"
             self._report(Problem(0, "", id_, "", reason, "Run once more.", fatal=True))
 
-    def prune(self) -> int:
-        """Delete the products of the catalogue that this run did not meet; return how many there were."""
-        deleted, after = 0, 0
+    def prune(self, *, any_share: bool = False) -> tuple[int, int]:
+        """Delete the products of the catalogue that this run did not meet; return how many there were, and 0.
+
+        If they are more than `MOST_PRUNED_SHARE` of those there were before, and `FEW_PRUNED` at least, delete none and return
+        0, and how many there are; with `any_share` they go all the same.
+        """
+        unmet = sum(map(len, self._unmet()))
+        before = self._catalog.count() - self._count["new"]
+        if not any_share and unmet >= FEW_PRUNED and unmet > MOST_PRUNED_SHARE * before:
+            return 0, unmet
+        return sum(self._catalog.delete(ids) for ids in self._unmet()), 0
+
+    def _unmet(self) -> Iterator[list[str]]:
+        """Give the ids of the catalogue's products that this run did not meet, in parts."""
+        after = 0
         while changes := self._catalog.changes(after, PRUNED_AT_ONCE):
             ids = [change.id for change in changes if change.product is not None]
-            deleted += self._catalog.delete(
-                [i for i, met in zip(ids, self._seen.has(ids), strict=True) if not met]
-            )
+            yield [id_ for id_, met in zip(ids, self._seen.has(ids), strict=True) if not met]
             after = changes[-1].seq
-        return deleted
 
     # --- ahead: read, fetch, decode ---------------------------------------------------------------------------------
 
@@ -278,17 +300,20 @@ class Ingest:
         known = [work.product.id for work in touched if work.known and self._counts_on_held]
         embedded = self._catalog.embedded(known, self._fingerprints) if known else {}
         for work in touched:
-            work.plan(embedded.get(work.product.id, frozenset()))
+            work.plan(embedded.get(work.product.id, frozenset()), self._fingerprints)
+        if self._beside_only:
+            embedded = self._catalog.embedded(known, self._beside_only) if known else {}
+            for work in touched:
+                work.plan_beside(embedded.get(work.product.id, frozenset()), self._beside_only)
 
     def _decode_all(self, works: Sequence[Work]) -> list[Decoded]:
         """Decode the pictures that need encoding, and make their thumbnails; runs in the pool."""
         return [self._decode(work) for work in works]
 
     def _decode(self, work: Work) -> Decoded:
-        missing = {digest for space, digest in work.missing if space == IMAGE}
         decoded: dict[str, tuple[Pixels, bytes] | LookalikeError] = {}
         for image in work.product.images:
-            if image.content_hash in missing and image.content_hash not in decoded:
+            if image.content_hash in work.unseen and image.content_hash not in decoded:
                 try:
                     data = image.data if image.data is not None else self._load_again(image)
                     pixels = decode(data, self._limits)
@@ -315,9 +340,11 @@ class Ingest:
             if image.content_hash in failed:
                 self._image_problem(work, image.ref, failed[image.content_hash])
         work.missing = [content for content in work.missing if content[1] not in failed]
+        work.missing_beside = [content for content in work.missing_beside if content[1] not in failed]
         for digest, outcome in decoded.items():
             if not isinstance(outcome, LookalikeError):
-                work.pixels[digest] = outcome[0]
+                if IMAGE in self._fingerprints or IMAGE in self._beside_only:
+                    work.pixels[digest] = outcome[0]
                 work.thumbnails.append(Thumbnail(digest, outcome[1]))
         work.strip_images(failed.keys())
 
@@ -325,10 +352,11 @@ class Ingest:
 
     def _encoded(self, works: Sequence[Work]) -> list[Record]:
         """Embed what is missing, each distinct picture and text of the chunk once; return what to write."""
-        pixels = {digest: each for work in works for digest, each in work.pixels.items()}
-        texts = {digest: text for work in works for (_, digest), text in work.texts.items()}
-        vectors = dict(zip(pixels, self._encoder.encode_images(list(pixels.values())), strict=True))
-        vectors |= zip(texts, self._encoder.encode_texts(list(texts.values())), strict=True)
+        vectors = embedded(self._encoders, works, {c for work in works for c in work.missing})
+        others: Mapping[tuple[str, str], Vectors] = {}
+        if self._beside is not None:
+            wanted = {content for work in works for content in work.missing_beside}
+            others = embedded(self._beside, works, wanted)
         records = []
         for work in works:
             self._count["images"] += usable_images(work.product)
@@ -338,9 +366,13 @@ class Ingest:
             self._count["changed" if work.known else "new"] += 1
             self._count.update(space for space, _ in work.missing)
             made = [
-                Embedding(s, self._fingerprints[s], digest, vectors[digest]) for s, digest in work.missing
+                Embedding(s, self._fingerprints[s], digest, vectors[s, digest]) for s, digest in work.missing
             ]
-            records.append(work.record(made, self._signature))
+            made += [
+                Embedding(s, self._beside_only[s], digest, others[s, digest])
+                for s, digest in work.missing_beside
+            ]
+            records.append(work.record(made, self._fingerprints))
         return records
 
     # --- what goes wrong --------------------------------------------------------------------------------------------
@@ -360,11 +392,26 @@ class Ingest:
         self._report(Problem(work.number, work.place, work.product.id, "images", reason, hint, fatal=False))
 
 
+def embedded(
+    encoders: Encoders, works: Sequence[Work], wanted: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Vectors]:
+    """Embed contents of some works, by (space, hash): each distinct picture and text once."""
+    texts = {c[1]: text for work in works for c, text in work.texts.items() if c in wanted}
+    pixels = {d: each for work in works for d, each in work.pixels.items() if (IMAGE, d) in wanted}
+    by_space, looks, reads = encoders.by_space, {}, {}
+    if pixels:
+        looks = dict(zip(pixels, by_space[IMAGE].encode_images(list(pixels.values())), strict=True))
+    if texts:
+        reads = dict(zip(texts, by_space[TITLE].encode_texts(list(texts.values())), strict=True))
+    return {(s, digest): (looks if s == IMAGE else reads)[digest] for s, digest in wanted}
+
+
+def own_fingerprints(beside: Encoders, live: Encoders) -> dict[str, str]:
+    """Return whose vectors a second generation has in the spaces where they are not those that are live anyway."""
+    held = live.fingerprints
+    return {space: made_by for space, made_by in beside.fingerprints.items() if held.get(space) != made_by}
+
+
 def usable_images(product: Product) -> int:
     """Count the pictures of a product that were seen and could be used."""
     return sum(image.content_hash is not None for image in product.images)
-
-
-def fingerprints_of(encoder: Encoder) -> dict[str, str]:
-    """Return which encoder makes the vectors of each embedded space."""
-    return dict.fromkeys((IMAGE, TITLE, DESCRIPTION), encoder.fingerprint)

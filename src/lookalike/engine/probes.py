@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.core.errors import QueryError
+from lookalike.core.errors import QueryError, VectorError
 from lookalike.core.fusion import Calibration, space_weights
 from lookalike.core.ports import Catalog, Encoder
 from lookalike.core.query import ImagePart, Part, ProductPart, Query, TextPart, VectorPart
-from lookalike.core.types import DESCRIPTION, IMAGE, TITLE, WORDS, Keys, Vectors
+from lookalike.core.types import IMAGE, WORDS, Keys, Vectors
 from lookalike.core.vectors import unit_rows
+from lookalike.engine.encoders import EMBEDDED
 from lookalike.engine.indexing import View
+
+Encoded = Mapping[tuple[int, str], Vectors]
+"""By the number of a part and who encoded it (fingerprint): float32 [1, dim]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,29 +51,49 @@ class Asked:
 class ProbeMaker:
     """Turns the parts of a batch of queries into probes; pictures and phrases are encoded together, once."""
 
-    def __init__(self, view: View, encoder: Encoder, catalog: Catalog) -> None:
+    def __init__(self, view: View, catalog: Catalog) -> None:
         self._view = view
-        self._encoder = encoder
+        self._encoders = view.encoders
         self._catalog = catalog
 
     def __call__(self, queries: Sequence[Query]) -> list[Asked]:
         """Return what each query asks for."""
         parts = [part for query in queries for part in query.parts]
-        images = [part for part in parts if isinstance(part, ImagePart)]
-        texts = [part for part in parts if isinstance(part, TextPart)]
-        encoded: dict[int, Vectors] = {}
-        if images:
-            vectors = self._encoder.encode_images([part.pixels for part in images])
-            encoded |= {id(part): vectors[i : i + 1] for i, part in enumerate(images)}
-        if texts:
-            vectors = self._encoder.encode_texts([part.text for part in texts])
-            encoded |= {id(part): vectors[i : i + 1] for i, part in enumerate(texts)}
+        encoded = self._encoded(parts)
         ids = [part.id for part in parts if isinstance(part, ProductPart)]
         keys = self._catalog.keys(ids) if ids else {}
         return [self._of_query(query, encoded, keys) for query in queries]
 
-    def _of_query(self, query: Query, encoded: Mapping[int, Vectors], keys: Mapping[str, int]) -> Asked:
+    def _encoded(self, parts: Sequence[Part]) -> Encoded:
+        """Encode pictures, and phrases by each encoder that has a space they are looked for in."""
+        encoded: dict[tuple[int, str], Vectors] = {}
+        images = [part for part in parts if isinstance(part, ImagePart)]
+        texts = [part for part in parts if isinstance(part, TextPart)]
+        if images:
+            encoder = self._eye()
+            vectors = encoder.encode_images([part.pixels for part in images])
+            encoded |= {(id(part), encoder.fingerprint): vectors[i : i + 1] for i, part in enumerate(images)}
+        readers = {encoder.fingerprint: encoder for encoder in self._encoders.phrases.values()}
+        for fingerprint, encoder in readers.items() if texts else ():
+            vectors = encoder.encode_texts([part.text for part in texts])
+            encoded |= {(id(part), fingerprint): vectors[i : i + 1] for i, part in enumerate(texts)}
+        return encoded
+
+    def _eye(self) -> Encoder:
+        encoder = self._encoders.by_space.get(IMAGE)
+        if encoder is None:
+            raise QueryError(
+                f"this shop cannot be searched by picture: its encoder {self._encoders.main.name} reads and does not see",
+                hint="Search by text or by product, or index the shop with an encoder that sees.",
+            )
+        return encoder
+
+    def _of_query(self, query: Query, encoded: Encoded, keys: Mapping[str, int]) -> Asked:
         probes, notes = [], []
+        if not self._encoders.phrases and any(isinstance(part, TextPart) for part in query.parts):
+            notes.append(
+                f"the encoder {self._encoders.main.name} does not read: texts were compared word by word only"
+            )
         for number, part in enumerate(query.parts):
             wanted = self._looks_for(part, encoded, keys)
             if not self._comparable(wanted):
@@ -96,32 +120,60 @@ class ProbeMaker:
         words = " or ".join(named.get(space, f"a {space}") for space in spaces)
         only_texts = IMAGE not in spaces and len(self._view.spaces[IMAGE])
         return words + (
-            f", and the encoder {self._encoder.name} cannot compare words with pictures" if only_texts else ""
+            f", and the encoder {self._encoders.main.name} cannot compare words with pictures"
+            if only_texts
+            else ""
         )
 
-    def _looks_for(
-        self, part: Part, encoded: Mapping[int, Vectors], keys: Mapping[str, int]
-    ) -> dict[str, Vectors | str]:
+    def _looks_for(self, part: Part, encoded: Encoded, keys: Mapping[str, int]) -> dict[str, Vectors | str]:
         """Return what a part looks for in each space it can be looked for in."""
         match part:
             case ImagePart():
-                return {IMAGE: encoded[id(part)]}
+                return {IMAGE: encoded[id(part), self._eye().fingerprint]}
             case TextPart():
-                spaces = (IMAGE, TITLE, DESCRIPTION) if self._encoder.aligned else (TITLE, DESCRIPTION)
+                spaces = self._encoders.phrases
                 # A space that no product has vectors in would only take its share of the weight away.
-                used = [space for space in spaces if len(self._view.spaces[space])] or spaces
-                found: dict[str, Vectors | str] = {space: encoded[id(part)] for space in used}
-                return found | {WORDS: part.text} if len(self._view.words) or used is spaces else found
+                used = [space for space in spaces if len(self._view.spaces[space])]
+                found: dict[str, Vectors | str] = {
+                    space: encoded[id(part), spaces[space].fingerprint] for space in used or spaces
+                }
+                return found | {WORDS: part.text} if len(self._view.words) or not used else found
             case VectorPart():
-                return {part.space: self._given(part)}
+                space = part.space or self._implied(part.vector.size)
+                return {space: self._given(part, space)}
             case ProductPart():
                 return {**self._of_product(part, keys)}
 
-    def _given(self, part: VectorPart) -> Vectors:
-        index = self._view.spaces.get(part.space)
+    def _implied(self, length: int) -> str:
+        """Return the one space whose vectors are of a length; raise QueryError if that is none, or several."""
+        fitting = [space for space, encoder in self._encoders.by_space.items() if encoder.dim == length]
+        if len(fitting) != 1:
+            raise QueryError(
+                f"the space of a vector of {length} numbers is not clear: {' or '.join(fitting) or 'none fits'}",
+                hint=f"Name its space: {self._lengths()}.",
+            )
+        return fitting[0]
+
+    def _given(self, part: VectorPart, space: str) -> Vectors:
+        index = self._view.spaces.get(space)
         if index is None:
-            raise QueryError(f"no space {part.space!r}", hint=f"Spaces: {', '.join(self._view.spaces)}.")
-        return unit_rows(np.atleast_2d(part.vector), index.dim, f"the {part.space} vector of the query")
+            raise QueryError(f"no space {space!r}", hint=f"Spaces: {', '.join(self._view.spaces)}.")
+        if space in EMBEDDED and space not in self._encoders.by_space:
+            raise QueryError(
+                f"nothing is embedded in the space {space!r}", hint=f"Spaces: {self._lengths()}."
+            )
+        vectors = np.atleast_2d(part.vector)
+        if vectors.shape != (1, index.dim) and space in EMBEDDED:
+            raise VectorError(
+                f"the {space} vector of the query has shape {part.vector.shape}, expected [{index.dim}]",
+                hint=f"Use the encoder of that space: {self._lengths()}.",
+            )
+        return unit_rows(vectors, index.dim, f"the {space} vector of the query")
+
+    def _lengths(self) -> str:
+        """Say which spaces are embedded, by whom, and how long their vectors are."""
+        found = self._encoders.by_space.items()
+        return ", ".join(f"{space} ({encoder.name}, {encoder.dim} numbers)" for space, encoder in found)
 
     def _of_product(self, part: ProductPart, keys: Mapping[str, int]) -> dict[str, Vectors]:
         if part.id not in keys:

@@ -34,10 +34,10 @@ TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 LABELS = {"R": "Recall", "P": "Precision", "nDCG": "nDCG", "Success": "Success", "RR": "MRR", "AP": "MAP"}
 MEANINGS = {
     "R": "share of the relevant products that came",
-    "P": "share of the hits that are relevant",
+    "P": "share of the results that are relevant",
     "nDCG": "grades found, early ones counting more, against the best order",
-    "Success": "queries with a relevant hit",
-    "RR": "mean of 1 / rank of the first relevant hit",
+    "Success": "queries with a relevant result",
+    "RR": "mean of 1 / rank of the first relevant result",
     "AP": "mean over queries of the average precision",
 }
 
@@ -50,12 +50,15 @@ class Warned:
     details: tuple[str, ...] = ()
 
 
-def text_report(evaluation: Evaluation) -> str:
-    """Return the measures and times as aligned plain text, after everything that bends them."""
+def text_report(evaluation: Evaluation, absent: Sequence[str] = ()) -> str:
+    """Return the measures and times as aligned plain text, after everything that bends them.
+
+    `absent` are products that are judged relevant and that the shop does not have, here and in the other forms.
+    """
     blocks = [_summary(evaluation)]
     blocks += [
         "\n".join((f"! {warning.text}", *(f"    {line}" for line in warning.details)))
-        for warning in warnings(evaluation)
+        for warning in warnings(evaluation, absent)
     ]
     blocks += [
         _aligned(table) for table in (_measure_rows(evaluation), _latency_rows(evaluation)) if len(table) > 1
@@ -63,12 +66,18 @@ def text_report(evaluation: Evaluation) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def json_report(evaluation: Evaluation) -> str:
+def json_report(evaluation: Evaluation, absent: Sequence[str] = ()) -> str:
     """Return everything, each query included, as indented JSON."""
-    return json.dumps(evaluation.to_dict(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    held = {**evaluation.to_dict(), "absent": list(absent)}
+    return json.dumps(held, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def html_report(evaluation: Evaluation, pictures: Pictures, query_picture: QueryPicture) -> str:
+def html_report(
+    evaluation: Evaluation,
+    pictures: Pictures,
+    query_picture: QueryPicture,
+    absent: Sequence[str] = (),
+) -> str:
     """Return one self-contained page: measures, times, recall by rank, and the worst queries with their pictures.
 
     A picture that is missing or cannot be read leaves its frame empty.
@@ -84,7 +93,7 @@ def html_report(evaluation: Evaluation, pictures: Pictures, query_picture: Query
     return environment.get_template("eval.html.j2").render(
         evaluation=evaluation,
         summary=_summary(evaluation),
-        warnings=warnings(evaluation),
+        warnings=warnings(evaluation, absent),
         tiles=_tiles(evaluation),
         groups=_groups(evaluation),
         meanings=MEANINGS,
@@ -94,7 +103,7 @@ def html_report(evaluation: Evaluation, pictures: Pictures, query_picture: Query
     )
 
 
-def warnings(evaluation: Evaluation) -> list[Warned]:
+def warnings(evaluation: Evaluation, absent: Sequence[str] = ()) -> list[Warned]:
     """Say what was left out of the figures or bends them, gravest first."""
     failures, problems = evaluation.failures, evaluation.problems
     total = len(failures) + len(evaluation.outcomes)
@@ -111,10 +120,13 @@ def warnings(evaluation: Evaluation) -> list[Warned]:
                 f"{_count(len(problems), 'line')} could not be read, left out of all figures:", _first(lines)
             )
         )
+    if absent:
+        count = _count(len(absent), "relevant product")
+        told.append(Warned(f"{count} cannot be found, not being in the shop:", _first(absent)))
     if evaluation.cut:
         text = (
             f"{_count(evaluation.cut, 'ranking')} ended before rank {evaluation.options.depth}: excluded products took the "
-            f"places and one search may give {evaluation.options.max_hits:,} hits."
+            f"places and one search may give {evaluation.options.max_hits:,} results."
         )
         told.append(Warned(text))
     told += [Warned(f"{_count(n, 'query', 'queries')}: {note}") for note, n in evaluation.notes.items()]
@@ -221,15 +233,15 @@ def _card(
     """Gather what the page shows of one query, with every picture as a data URI or None."""
     return {
         "outcome": outcome,
-        "picture": _data_uri(query_picture(outcome.query)),
+        "picture": data_uri(query_picture(outcome.query)),
         "expected": [
-            (id_, titles.get(id_, ""), _data_uri(pictures(id_))) for id_ in outcome.expected[:EXPECTED_SHOWN]
+            (id_, titles.get(id_, ""), data_uri(pictures(id_))) for id_ in outcome.expected[:EXPECTED_SHOWN]
         ],
-        "hits": [(hit, _data_uri(pictures(hit.id))) for hit in outcome.hits],
+        "hits": [(hit, data_uri(pictures(hit.id))) for hit in outcome.hits],
     }
 
 
-def _data_uri(data: bytes | None) -> str | None:
+def data_uri(data: bytes | None) -> str | None:
     """Shrink a picture to a JPEG small enough to be one of hundreds on a page."""
     if not data:
         return None

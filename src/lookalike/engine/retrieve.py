@@ -77,6 +77,18 @@ def retrieve(
         plan = "exact" if exact else "escalated"
 
 
+def retrieve_exactly(view: View, probes: Sequence[Probe], mode: Mode, count: int, among: Among) -> Pool:
+    """Return what `retrieve` looks for by scoring every allowed product in every space: what that is measured against.
+
+    Takes time in proportion to the products, and memory for a part of them at a time.
+    """
+    allowed = np.flatnonzero(among.allowed.mask)
+    parts = [allowed[start : start + SCORE_ALL] for start in range(0, len(allowed), SCORE_ALL)]
+    # One more of each part than wanted, so that it is seen whether there are others.
+    best = [_scored(view, probes, mode, part, count + 1).keys for part in parts]
+    return _scored(view, probes, mode, np.sort(np.concatenate([allowed[:0], *best])), count)
+
+
 def _search(view: View, probe: Probe, width: int, allowed: Allowed | None) -> Candidates:
     if isinstance(probe.looks_for, str):
         return view.words.search(probe.looks_for, width, allowed)

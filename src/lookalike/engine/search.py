@@ -15,14 +15,15 @@ from lookalike.core.diversify import cap_per_group, first_of_each, maximal_margi
 from lookalike.core.errors import LimitError, QueryError
 from lookalike.core.filters import And, Compare, Filter, bind, unknown_column
 from lookalike.core.fusion import explain
-from lookalike.core.ports import Catalog, Encoder
+from lookalike.core.ports import Catalog
 from lookalike.core.query import Because, Hit, Query, SearchResult
 from lookalike.core.rerank import Context, profile, rank_signals
 from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Allowed, Keys, Product
 from lookalike.engine import cursor
 from lookalike.engine.indexing import LiveIndex, View, one_each
+from lookalike.engine.notes import notes_of
 from lookalike.engine.probes import Asked, ProbeMaker
-from lookalike.engine.retrieve import Among, Pool, browse, retrieve
+from lookalike.engine.retrieve import Among, Pool, browse, retrieve, retrieve_exactly
 
 Scores = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -60,18 +61,19 @@ class Searcher:
         self,
         live: LiveIndex,
         catalog: Catalog,
-        encoder: Encoder,
         now_s: Callable[[], float],
         limits: SearchLimits | None = None,
     ) -> None:
         self._live = live
         self._catalog = catalog
-        self._encoder = encoder
         self._now_s = now_s
         self._limits = limits or SearchLimits()
 
-    def search_many(self, queries: Sequence[Query]) -> list[SearchResult]:
-        """Answer queries; the pictures and phrases of all of them are encoded in one go."""
+    def search_many(self, queries: Sequence[Query], *, exact: bool = False) -> list[SearchResult]:
+        """Answer queries; the pictures and phrases of all of them are encoded in one go.
+
+        `exact` ones are compared with every product that matches, however long that takes.
+        """
         if len(queries) > self._limits.max_batch:
             raise LimitError(
                 "search.max_batch", f"{len(queries)} queries in a batch, at most {self._limits.max_batch}"
@@ -82,12 +84,14 @@ class Searcher:
         started = perf_counter()
         asked = self._asked(queries)
         encode_ms = (perf_counter() - started) * 1e3 / max(len(queries), 1)
-        return [self._answer(q, a, _Clock(encode_ms)) for q, a in zip(queries, asked, strict=True)]
+        return [
+            self._answer(q, a, _Clock(encode_ms), exact=exact) for q, a in zip(queries, asked, strict=True)
+        ]
 
     def _asked(self, queries: Sequence[Query]) -> list[Asked]:
-        return ProbeMaker(self._live.view, self._encoder, self._catalog)(queries)
+        return ProbeMaker(self._live.view, self._catalog)(queries)
 
-    def _answer(self, query: Query, asked: Asked, clock: _Clock) -> SearchResult:
+    def _answer(self, query: Query, asked: Asked, clock: _Clock, *, exact: bool) -> SearchResult:
         columns = self._live.columns
         where = None if query.where is None else bind(query.where, columns.types())
         signature = cursor.signature(query)
@@ -98,7 +102,7 @@ class Searcher:
         clock.lap("allow")
         # The indexes hold findable products only: without a filter and anything taken out they need no mask.
         among = Among(allowed, restricted=where is not None or allowed is not matched)
-        ranked = self._ranked(query, asked, among)
+        ranked = self._ranked(query, asked, among, retrieve_exactly if exact else retrieve)
         clock.lap("rank")
         page = self._diversified(query, where, ranked, asked.view)[: query.k]
         clock.lap("diversify")
@@ -116,17 +120,17 @@ class Searcher:
             facets=facets,
             cursor=cursor.write(signature, np.concatenate([seen, keys])) if more else None,
             snapshot=f"seq-{self._live.seq}",
-            notes=asked.notes,
+            notes=notes_of(query, asked, where, columns, pool=ranked.pool, matched=matched.count),
         )
 
-    def _ranked(self, query: Query, asked: Asked, among: Among) -> _Ranked:
+    def _ranked(self, query: Query, asked: Asked, among: Among, find: Callable[..., Pool]) -> _Ranked:
         """Retrieve a window of the most relevant and reorder it; widen it until grouping leaves a full page."""
         weights = profile(query.rerank)
         plain = not (weights or query.diversity or query.group or query.max_per_category)
         window = query.k if plain else max(LEAST_WINDOW, 2 * query.k)
         while True:
             if asked.probes:
-                pool = retrieve(asked.view, asked.probes, query.mode, window, among)
+                pool = find(asked.view, asked.probes, query.mode, window, among)
             else:
                 pool = browse(among.allowed, among.allowed.count if weights else window)
             context = Context(self._live.columns, self._now_s())

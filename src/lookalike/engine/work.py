@@ -19,6 +19,7 @@ from lookalike.core.types import (
     content_hash,
     contents,
 )
+from lookalike.engine.encoders import signature_of
 
 WORTH_KEEPING_BYTES = 16_000
 """Up to so many bytes, holding a picture until its product is written costs less than making a product without it."""
@@ -27,6 +28,8 @@ WORTH_KEEPING_BYTES = 16_000
 @dataclass(slots=True)
 class Work:
     """`missing` are the contents, by (space, hash), without an embedding; `pixels` those of them that are decoded pictures.
+    `missing_beside` are those that a second generation of vectors lacks.
+    `unseen` are the pictures to decode: those of them, and without an encoder that sees those that are new here.
 
     `number` and `place` are those of the row, for what goes wrong later; `is_reported` says that pictures which cannot be
     used were reported before.
@@ -39,6 +42,8 @@ class Work:
     is_reported: bool = False
     source_hash: str = ""
     missing: list[tuple[str, str]] = field(default_factory=list)
+    missing_beside: list[tuple[str, str]] = field(default_factory=list)
+    unseen: set[str] = field(default_factory=set)
     pixels: dict[str, Pixels] = field(default_factory=dict)
     thumbnails: list[Thumbnail] = field(default_factory=list)
     failed_images: int = 0
@@ -47,7 +52,8 @@ class Work:
     def texts(self) -> dict[tuple[str, str], str]:
         """Return the texts to embed, by (space, hash)."""
         said = {TITLE: self.product.title, DESCRIPTION: self.product.description}
-        return {(space, digest): said[space] for space, digest in self.missing if space in said}
+        wanted = (*self.missing, *self.missing_beside)
+        return {(space, digest): said[space] for space, digest in wanted if space in said}
 
     def recall_images(self) -> None:
         """Take over the content hashes of URLs the catalogue has fetched before: an unchanged URL is not fetched again."""
@@ -73,10 +79,22 @@ class Work:
         known = self.known
         return known is not None and known.source_hash == self.source_hash and known.embedded == signature
 
-    def plan(self, embedded: frozenset[tuple[str, str]]) -> None:
-        """Note the contents that have no embedding yet."""
-        wanted = ((space, digest) for space, hashes in contents(self.product).items() for digest in hashes)
-        self.missing = [content for content in wanted if content not in embedded]
+    def plan(self, embedded: frozenset[tuple[str, str]], spaces: Collection[str]) -> None:
+        """Note the contents that have no embedding yet in the spaces that are embedded, and the pictures to decode."""
+        self.missing = [content for content in self._wanted(spaces) if content not in embedded]
+        self.unseen = {digest for space, digest in self.missing if space == IMAGE}
+        if IMAGE not in spaces:
+            seen = {image.content_hash for image in self.known.images} if self.known else set()
+            self.unseen = set(contents(self.product)[IMAGE]) - seen
+
+    def plan_beside(self, embedded: frozenset[tuple[str, str]], spaces: Collection[str]) -> None:
+        """Note the contents that have no embedding of the second generation yet, in the spaces where it has its own."""
+        self.missing_beside = [content for content in self._wanted(spaces) if content not in embedded]
+        self.unseen |= {digest for space, digest in self.missing_beside if space == IMAGE}
+
+    def _wanted(self, spaces: Collection[str]) -> list[tuple[str, str]]:
+        wanted = contents(self.product)
+        return [(space, digest) for space in wanted if space in spaces for digest in wanted[space]]
 
     def strip_images(self, failed: Collection[str | None]) -> None:
         """Let go of large undecoded bytes, and of the hashes of pictures that could not be used."""
@@ -87,18 +105,22 @@ class Work:
         ]
         self.product = replace(self.product, images=tuple(images))
 
-    def record(self, embeddings: Sequence[Embedding], signature: str) -> Record:
+    def record(self, embeddings: Sequence[Embedding], fingerprints: Mapping[str, str]) -> Record:
         """Return what to write; a product with a failed picture is marked so that the next run looks at it again.
 
         If it counts on embeddings the catalogue holds, it may be written only while it still holds them; if it brings all of
         its own, whatever there is.
         """
-        wanted = {(space, digest) for space, hashes in contents(self.product).items() for digest in hashes}
-        counts_on_held = wanted - {(made.space, made.content_hash) for made in embeddings}
+        made = {
+            (each.space, each.content_hash)
+            for each in embeddings
+            if each.fingerprint == fingerprints.get(each.space)
+        }
+        counts_on_held = set(self._wanted(fingerprints)) - made
         return Record(
             self.product,
             self.source_hash,
-            "" if self.failed_images else signature,
+            "" if self.failed_images else signature_of(fingerprints),
             tuple(embeddings),
             tuple(self.thumbnails),
             self.known.seq if self.known and counts_on_held else None,
@@ -110,11 +132,6 @@ def is_url(ref: str) -> bool:
     return ref.lower().startswith(("http://", "https://"))
 
 
-def signature_of(fingerprints: Mapping[str, str]) -> str:
-    """Return the encoders of all spaces as one string, for `Record.embedded`."""
-    return ";".join(f"{space}={fingerprint}" for space, fingerprint in fingerprints.items())
-
-
 def to_get(work: Work) -> int:
     """Count the pictures whose bytes have to be got."""
     return sum(image.content_hash is None for image in work.product.images)
@@ -122,7 +139,7 @@ def to_get(work: Work) -> int:
 
 def to_decode(work: Work) -> int:
     """Count the pictures to decode."""
-    return sum(space == IMAGE for space, _ in work.missing)
+    return len(work.unseen)
 
 
 def parts(works: Sequence[Work], most_images: int, count: Callable[[Work], int]) -> Iterator[list[Work]]:

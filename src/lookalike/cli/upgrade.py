@@ -1,0 +1,148 @@
+"""`lookalike upgrade`: to another encoder while the shop is searched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from lookalike.cli.index import ProblemFile
+from lookalike.cli.options import TextEncoderOption
+
+if TYPE_CHECKING:
+    from lookalike.upgrade import Upgrade
+
+app = typer.Typer(
+    help=(
+        "Go over to another encoder while the shop is searched and written to.\n\n"
+        "start makes its vectors beside those that are searched, report compares the two, finish lets the new be searched, "
+        "rollback the former ones again, and clean drops those that are not."
+    ),
+    no_args_is_help=True,
+)
+ShopArgument = Annotated[str, typer.Argument(help="The catalogue: a path, or postgresql://user@host/db.")]
+
+
+def _open(shop: str) -> Upgrade:
+    from lookalike.upgrade import Upgrade  # the libraries behind it take their time to load
+
+    return Upgrade(shop)
+
+
+def _problems(shop: str) -> ProblemFile:
+    return ProblemFile(Path(f"{Path(shop).stem if '://' not in shop else 'shop'}-failures.csv"))
+
+
+@app.command()
+def start(
+    shop: ShopArgument,
+    encoder: Annotated[str, typer.Option("--encoder", help="The encoder to go over to, by name.")],
+    text_encoder: TextEncoderOption = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Products a second, at most; by default as fast as it goes.")
+    ] = None,
+    originals: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read pictures anew, from the folder their paths start from and from URLs; else thumbnails."
+        ),
+    ] = None,
+) -> None:
+    """Make the vectors of another encoder beside those that are searched. Run it again to go on after a crash.
+
+    Searches see nothing of it. What is written from now on gets both kinds of vectors.
+    """
+    from rich.progress import Progress
+
+    console = Console(stderr=True, highlight=False)
+    with _open(shop) as upgrade, _problems(shop) as problems, Progress(console=console) as progress:
+        total = upgrade.status()["products"]
+        task = progress.add_task("embedding", total=total if isinstance(total, int) else None)
+        report = upgrade.start(
+            encoder,
+            text_encoder,
+            originals=originals,
+            rate=rate,
+            on_problem=problems.add,
+            progress=lambda done: progress.update(task, completed=done),
+        )
+    console.print(
+        f"looked at {report.products:,} products, embedded {report.encoded:,} contents, failed {report.failed:,} "
+        f"({report.took_s:.1f} s)"
+    )
+    problems.print_to(console)
+    console.print(f"Compare: lookalike upgrade report {shop}   then: lookalike upgrade finish {shop}")
+
+
+@app.command()
+def status(shop: ShopArgument) -> None:
+    """Say what is searched, what is made beside it, and how far that has come."""
+    with _open(shop) as upgrade:
+        for name, value in upgrade.status().items():
+            typer.echo(f"{name.replace('_', ' '):<12} {value}")
+
+
+@app.command()
+def report(
+    shop: ShopArgument,
+    judgments: Annotated[
+        Path | None, typer.Option(help="Judged queries, as for `lookalike eval`: what they gain or lose.")
+    ] = None,
+    queries: Annotated[int, typer.Option(min=1, help="How many questions to ask both.")] = 200,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many hits to compare.")] = 10,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with the answers that differ most.")
+    ] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write everything as JSON.")] = None,
+) -> None:
+    """Ask both generations the same, and say how much of the answers they share and where they differ most."""
+    from rich.progress import Progress
+
+    from lookalike.engine.comparison import html_report, json_report, text_report
+
+    with _open(shop) as upgrade:
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task("asking", total=queries)
+            compared = upgrade.compare(
+                judgments,
+                queries=queries,
+                k=k,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        typer.echo(text_report(compared), nl=False)
+        if as_json is not None:
+            as_json.write_text(json_report(compared), encoding="utf-8")
+        if html is not None:
+            with upgrade.live_shop() as live:
+                html.write_text(html_report(compared, live.picture_of), encoding="utf-8")
+            typer.echo(f"wrote {html}")
+
+
+@app.command()
+def finish(shop: ShopArgument) -> None:
+    """Let the new vectors be searched. Running services follow by themselves; the former vectors are kept up beside."""
+    console = Console(stderr=True, highlight=False)
+    with _open(shop) as upgrade, _problems(shop) as problems:
+        upgrade.finish(problems.add)
+        console.print(f"searched from now on: {escape(str(upgrade.state.live))}")
+        console.print(f"Back: lookalike upgrade rollback {shop}   for good: lookalike upgrade clean {shop}")
+
+
+@app.command()
+def rollback(shop: ShopArgument) -> None:
+    """Let the former vectors be searched again: answers are exactly as they were."""
+    console = Console(stderr=True, highlight=False)
+    with _open(shop) as upgrade, _problems(shop) as problems:
+        upgrade.rollback(problems.add)
+        console.print(f"searched from now on: {escape(str(upgrade.state.live))}")
+
+
+@app.command()
+def clean(shop: ShopArgument) -> None:
+    """Drop the vectors that are not searched, for good."""
+    console = Console(stderr=True, highlight=False)
+    with _open(shop) as upgrade:
+        console.print(f"dropped {upgrade.clean():,} vectors")

@@ -70,9 +70,37 @@ def all_kinds() -> str:
     return "\n".join(rows)
 
 
+SERVED = (
+    ("similar", "products like one", "per_s", "p99_ms"),
+    ("similar", "the same at 500 requests/s", "fixed_per_s", "fixed_p99_ms"),
+    ("text", "phrases", "per_s", "p99_ms"),
+    ("image", "photos of 600 × 800", "per_s", "p99_ms"),
+    ("filtered", "phrases under filters, with facets", "per_s", "p99_ms"),
+    ("mix", "60 % like one, 25 % phrases, 10 % filtered, 5 % photos", "per_s", "p99_ms"),
+    ("warm", "questions that come again", "per_s", "p99_ms"),
+    ("overload", "four times what it can do: served", "served_per_s", "served_p99_ms"),
+)
+
+
+def serving() -> str:
+    """Return the table of the service under load: `python -m benchmarks.serve`."""
+    lines = newest("serve", "scenario")
+    one = next(iter(lines.values()))
+    machine = f"{one['cores']} cores of an {one['cpu']}, commit {one['commit']}"
+    head = f"{one['products']:,} products, {one['workers']} workers, {machine}"
+    rows = [f"| {head} | requests/s | p99 |", "|---|---|---|"]
+    for scenario, words, rate, p99 in SERVED:
+        if scenario in lines and lines[scenario].get(p99) is not None:
+            rows.append(f"| {words} | {lines[scenario][rate]:,.0f} | {lines[scenario][p99]:,.0f} ms |")
+    return "\n".join(rows)
+
+
 def main() -> None:
     text = README.read_text(encoding="utf-8")
-    for name, table in (("measured", first_screen()), ("queries", all_kinds())):
+    tables = {"measured": first_screen(), "queries": all_kinds()}
+    if (RESULTS / "serve.jsonl").exists():
+        tables["serving"] = serving()
+    for name, table in tables.items():
         mark = re.compile(f"(<!-- begin {name} -->).*?(<!-- end {name} -->)", re.DOTALL)
         text = mark.sub(lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text)
     README.write_text(text, encoding="utf-8")

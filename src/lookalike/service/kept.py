@@ -2,12 +2,18 @@
 
 The key is a hash of all that an answer depends on, so nothing is ever taken out when products change: the sequence number
 in it moves on, nobody asks for the old key again, and it is what the cache forgets first.
+
+Equal questions that come together have equal keys as well: one of them is searched for, and the others wait for its answer.
 """
 
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from time import perf_counter, time
 from typing import Any, Final
 
@@ -30,10 +36,11 @@ MINUTE_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the answer to a question is kept, if it is, for one state of the shop."""
+    """Where the answer to a question is kept, if it is, for one state of the shop; and how those hear of it who wait for it."""
 
     key: str
     settled: int
+    answer: Future[WrittenAnswer | None] = field(default_factory=Future)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +52,38 @@ class WrittenAnswer:
     cached: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """An answer that another request is making now; it comes to None if that fails."""
+
+    answer: Future[WrittenAnswer | None]
+    began: float
+
+    def wait(self) -> WrittenAnswer | None:
+        """Return the answer once it is there, as one that is kept: with the time it took us."""
+        answer = self.answer.result()
+        if answer is None:
+            return None
+        took_ms = (perf_counter() - self.began) * 1e3
+        took = {"cache": took_ms, "total": took_ms}
+        return WrittenAnswer(replace(answer.result, took_ms=took), answer.body, cached=True)
+
+
+Found = WrittenAnswer | Place | Coming | None
+"""What looking up comes to; a Place has to be `made`, in a block of `making`; None says that nothing may be kept."""
+
+
 class KeptAnswers:
-    """The answers of one shop in a Cache; with None, none are kept."""
+    """The answers of one shop in a Cache; with None, none are kept, and nobody waits for another's."""
 
     def __init__(self, cache: Cache | None, metrics: Metrics) -> None:
         self._cache = cache
         self._metrics = metrics
+        self._lock = Lock()
+        self._coming: dict[str, Place] = {}
 
-    def look_up(self, shop: Shop, question: Question, asked: Options) -> WrittenAnswer | Place | None:
-        """Return the answer kept for a question; or where the one to be made may go; or None if it may not be kept."""
+    def look_up(self, shop: Shop, question: Question, asked: Options) -> Found:
+        """Return the answer kept for a question, or the one that is being made; or where ours may go, if it may be kept."""
         began = perf_counter()
         if self._cache is None or from_web(question):
             return None
@@ -61,17 +91,48 @@ class KeptAnswers:
         if settled is None:  # changes are being brought in: what is found now is of no state in particular
             self._metrics.kept_answers.labels("miss").inc()
             return None
-        place = Place(_key(shop.encoder.fingerprint, settled, question, asked), settled)
+        place = Place(_key(shop.signature, settled, question, asked), settled)
         held = self._cache.get(place.key)
-        self._metrics.kept_answers.labels("miss" if held is None else "hit").inc()
-        return place if held is None else _unpacked(held, began)
+        first = place if held is not None else self._first(place)
+        outcome = "hit" if held is not None else "miss" if first is place else "joined"
+        self._metrics.kept_answers.labels(outcome).inc()
+        if held is not None:
+            return _unpacked(held, began)
+        return place if first is place else Coming(first.answer, began)
 
     def made(self, shop: Shop, place: Place | None, result: SearchResult, asked: Options) -> WrittenAnswer:
-        """Return a result as an answer, and keep that if the shop is still in the state the search began in."""
+        """Return a result as an answer, and keep that if the shop is still in the state the search began in.
+
+        Who waits for it gets it in any case: the state they asked in is that in which the search began.
+        """
         answer = WrittenAnswer(result, body_of(result, asked.fields, explain=asked.explain), cached=False)
-        if self._cache is not None and place is not None and shop.settled == place.settled:
-            self._cache.set(place.key, _packed(answer))
+        if self._cache is not None and place is not None:
+            if shop.settled == place.settled:
+                self._cache.set(place.key, _packed(answer))
+            self._tell(place, answer)
         return answer
+
+    @contextmanager
+    def making(self, looked_up: Sequence[Found]) -> Iterator[None]:
+        """See to it that nobody waits for ever: what was not `made` in the block, whatever became of it, is given up."""
+        try:
+            yield
+        finally:
+            for place in looked_up:
+                if isinstance(place, Place):
+                    self._tell(place, None)
+
+    def _first(self, place: Place) -> Place:
+        """Return the place of an equal question that is being answered; if there is none, this one is from now on."""
+        with self._lock:
+            return self._coming.setdefault(place.key, place)
+
+    def _tell(self, place: Place, answer: WrittenAnswer | None) -> None:
+        with self._lock:
+            if self._coming.get(place.key) is place:
+                del self._coming[place.key]
+        if not place.answer.done():
+            place.answer.set_result(answer)
 
 
 def from_web(question: Question) -> int:
@@ -83,8 +144,8 @@ def from_web(question: Question) -> int:
     return sum(isinstance(image, str) and not image.lower().startswith("data:") for image in images)
 
 
-def _key(fingerprint: str, settled: int, question: Question, asked: Options) -> str:
-    """Hash what an answer depends on: the encoder, the state of the shop, the question, and what is shown of products.
+def _key(encoders: str, settled: int, question: Question, asked: Options) -> str:
+    """Hash what an answer depends on: the encoders, the state of the shop, the question, and what is shown of products.
 
     Who asks, and whether that is logged, is not in it. The order of what was named is: answers follow it.
     """
@@ -98,9 +159,7 @@ def _key(fingerprint: str, settled: int, question: Question, asked: Options) -> 
     # caller would be exact and useless, and for most shops it would be every search, as `balanced` counts it in.
     minute = int(time() / MINUTE_S) if moves_with_time(question.get("rerank", "")) else None
     # `repr` tells types apart, 1 from True and from 1.0, and shows numbers exactly.
-    return content_hash(
-        repr((fingerprint, settled, minute, sorted(said.items()), asked.fields, asked.explain))
-    )
+    return content_hash(repr((encoders, settled, minute, sorted(said.items()), asked.fields, asked.explain)))
 
 
 def _said(name: str, value: Any) -> object:

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from socket import socket
-from threading import Thread, Timer
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -21,10 +22,11 @@ from uvicorn import Config, Server
 from lookalike import wiring
 from lookalike.api import open as open_shop
 from lookalike.core.errors import LookalikeError
-from lookalike.service.app import admit, create_app, doors, warm
+from lookalike.service.app import admit, create_app, doors
 from lookalike.service.observe import log_json_lines
 from lookalike.service.settings import ServiceSettings
 from lookalike.service.wire import Wire
+from lookalike.service.workers import ASKED
 
 if TYPE_CHECKING:
     from lookalike.service.traces import Tracing
@@ -78,7 +80,7 @@ class Served:
             query_fetch=self.settings.fetch,
         )
         try:
-            warm(shop.encoder)
+            shop.warm()
             admit(app, shop)
         except BaseException:
             shop.close()
@@ -131,7 +133,8 @@ def work(served: Served, listener: socket, channel: Connection) -> None:
     """Serve as one of several workers, until the parent says so on the channel, or is no more.
 
     Nothing is accepted before the shop is open: the others answer meanwhile. The channel is then told None, or before that
-    (message, hint) of the error for which it cannot be opened.
+    (message, hint) of the error for which it cannot be opened. What the parent asks is answered by the event loop, which shows
+    that it runs.
     """
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
@@ -141,7 +144,10 @@ def work(served: Served, listener: socket, channel: Connection) -> None:
     app: FastAPI | None = None
     try:
         app, server = served.build()
-        Thread(target=_obey, args=(server, channel), name="obey", daemon=True).start()
+        asked = Event()
+        server.config.callback_notify = partial(_answer, asked, channel)
+        server.config.timeout_notify = 0  # whenever uvicorn looks about, once a second
+        Thread(target=_obey, args=(server, channel, asked), name="obey", daemon=True).start()
         served.open_for(app)
         listener.listen(BACKLOG)
         channel.send(None)
@@ -176,8 +182,17 @@ def _leave_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
 
 
-def _obey(server: Server, channel: Connection) -> None:
-    """Wait for the parent's word, or its end, and let the server drain."""
+def _obey(server: Server, channel: Connection, asked: Event) -> None:
+    """Wait for the parent's word, or its end, and let the server drain; note when it only asks."""
     with suppress(EOFError, OSError):
-        channel.recv()
+        while channel.recv() == ASKED:
+            asked.set()
     server.should_exit = True
+
+
+async def _answer(asked: Event, channel: Connection) -> None:
+    """Tell the parent, if it asked, that the event loop runs."""
+    if asked.is_set():
+        asked.clear()
+        with suppress(OSError):  # it is no more, and `_obey` has seen it too
+            channel.send("yes")

@@ -31,12 +31,17 @@ STEADY_S = 30.0
 FIRST_WAIT_S, MAX_WAIT_S = 0.25, 30.0
 """Pause before a worker is started anew; it doubles while workers die soon."""
 MAX_FAILED_STARTS = 5
+ASKED = "are you there?"
+"""What a worker is asked, if it is watched; it sends any word back, from what answers requests."""
 log = logging.getLogger("lookalike.workers")
 
 
 @dataclass(slots=True)
 class _Worker:
-    """One place among the workers, and the process in it; `since_s` is when that was started, or became ready."""
+    """One place among the workers, and the process in it; `since_s` is when that was started, or became ready.
+
+    `heard_s` is when it answered last, `asked_s` since when it owes an answer, if it does.
+    """
 
     process: SpawnProcess | None = None
     channel: Connection | None = None
@@ -46,18 +51,28 @@ class _Worker:
     start_at_s: float = 0.0
     short_lives: int = 0
     failed_starts: int = 0
+    heard_s: float = 0.0
+    asked_s: float | None = None
 
 
 class Workers:
     """`count` processes that run `target(*arguments, channel)`, which says None on the channel once it is ready.
 
-    Before that it may say (message, hint) and end. It has to end by itself when the channel brings anything or breaks.
+    Before that it may say (message, hint) and end. It has to end by itself when the channel brings anything else than `ASKED`,
+    or breaks. With `stalled_s`, those that are ready are asked; one that gives no answer for so long is killed and replaced.
     """
 
-    def __init__(self, count: int, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        count: int,
+        target: Callable[..., None],
+        arguments: tuple[Any, ...],
+        stalled_s: float | None = None,
+    ) -> None:
         self._workers = [_Worker() for _ in range(count)]
         self._target = target
         self._arguments = arguments
+        self._stalled_s = stalled_s
         self._context = get_context("spawn")
         self._stop = Event()
         self._was_ready = False
@@ -100,16 +115,17 @@ class Workers:
     def _watch(self, metrics: str) -> None:
         """Wait a moment for something to happen, and see to it."""
         ends = [worker.process.sentinel for worker in self._workers if worker.process]
-        news = [w.channel for w in self._workers if w.channel and not w.is_ready and not w.channel.closed]
+        news = [w.channel for w in self._workers if w.channel and _may_speak(w)]
         wait([*ends, *news], POLL_S)
         for worker in self._workers:
             self._hear(worker)
+            self._ask(worker)
             if worker.process and not worker.process.is_alive():
                 self._hear(worker)  # its last words may have come since
                 self._bury(worker, worker.process, metrics)
 
     def _hear(self, worker: _Worker) -> None:
-        if worker.is_ready or worker.channel is None or worker.channel.closed:
+        if worker.channel is None or not _may_speak(worker):
             return
         try:
             said = worker.channel.recv() if worker.channel.poll() else ()
@@ -118,8 +134,31 @@ class Workers:
             return
         if said is None:
             worker.is_ready, worker.since_s, worker.failed_starts = True, monotonic(), 0
+            worker.heard_s = worker.since_s
+        elif said and worker.is_ready:
+            worker.heard_s, worker.asked_s = monotonic(), None
         elif said:
             worker.error = LookalikeError(said[0], hint=said[1])
+
+    def _ask(self, worker: _Worker) -> None:
+        """Ask one that serves whether it does, now and then; kill it if it has owed an answer for too long.
+
+        One question at a time: who does not read must not be able to fill the channel, and so to stop us.
+        """
+        if self._stalled_s is None or not worker.is_ready or not worker.channel or not worker.process:
+            return
+        now = monotonic()
+        if worker.asked_s is None and now - worker.heard_s >= self._stalled_s / 4:
+            with suppress(OSError):  # it is ending
+                worker.channel.send(ASKED)
+            worker.asked_s = now
+        elif worker.asked_s is not None and now - worker.asked_s > self._stalled_s:
+            log.error(
+                "worker %s has answered nothing for %.1f s, and is ended",
+                *(worker.process.pid, now - worker.asked_s),
+            )
+            worker.process.kill()  # also what is stopped, or hangs in a library, comes to its end
+            worker.process.join(POLL_S)
 
     def _bury(self, worker: _Worker, process: SpawnProcess, metrics: str) -> None:
         """Take note of a process that ended, and when to start the next; raise its error if that is of no use."""
@@ -163,7 +202,14 @@ class Workers:
             worker.channel.close()
         if worker.process:
             worker.process.close()
-        worker.process, worker.channel, worker.is_ready = None, None, False
+        worker.process, worker.channel, worker.is_ready, worker.asked_s = None, None, False, None
+
+
+def _may_speak(worker: _Worker) -> bool:
+    """Tell whether something may come from a worker: its being ready or the reason why not, then answers it owes."""
+    if worker.channel is None or worker.channel.closed:
+        return False
+    return not worker.is_ready or worker.asked_s is not None
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The service under load: a real `lookalike serve`, driven over real connections."""

@@ -29,6 +29,7 @@ class Counting:
         self._encoder = encoder
         self.name, self.fingerprint = encoder.name, encoder.fingerprint
         self.dim, self.aligned = encoder.dim, encoder.aligned
+        self.sees, self.reads = encoder.sees, encoder.reads
         self.asked = 0
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:

@@ -40,7 +40,7 @@ class Contents:
 def contents_of(place: str | Path) -> Contents:
     """Return products by key, vectors, thumbnails, artifacts, and what the indexes made of them."""
     with lookalike.open(place, create=False) as shop:
-        catalog, encoder = shop._catalog, shop._encoder
+        catalog, encoder = shop._catalog, shop.encoder
         changes = [change for change in catalog.changes(0, 10**6) if change.product is not None]
         keys = np.array(sorted(change.key for change in changes), np.int64)
         fingerprints = dict.fromkeys((IMAGE, TITLE, DESCRIPTION), encoder.fingerprint)

@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from lookalike.cli.search import print_result
+from lookalike.core.query import Hit, SearchResult
+from lookalike.core.types import Product
+from lookalike.service.settings import ServiceSettings
+from lookalike.settings import Settings, names_of, unknown_names
 
 
 def lookalike(*words: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -36,8 +44,9 @@ def test_index_search_show_delete(drawn_source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
     assert json.loads(lookalike("show", "D00002", cwd=tmp_path).stdout)[0]["id"] == "D00002"
     assert "92 products" in lookalike("show", cwd=tmp_path).stdout
-    assert "deleted 1" in lookalike("delete", "D00002", "nope", cwd=tmp_path).stdout
-    assert "nothing found" in lookalike("search", "--text", "x", "--where", "price < 0", cwd=tmp_path).stdout
+    partly = lookalike("delete", "D00002", "nope", cwd=tmp_path, code=1)
+    assert "deleted 1 product" in partly.stdout and "no product nope" in partly.stderr
+    assert "no results" in lookalike("search", "--text", "x", "--where", "price < 0", cwd=tmp_path).stdout
 
 
 def test_evaluating_writes_its_reports(drawn_place: Path, tmp_path: Path) -> None:
@@ -68,6 +77,11 @@ def test_problems_are_listed_and_the_rest_lands(tmp_path: Path) -> None:
         (("search", "--text", "x"), "lookalike index SOURCE --shop"),
         (("search", "--text", "x", "--shop", "p.csv"), "p.csv"),
         (("eval", "nowhere.jsonl"), "lookalike index SOURCE --shop"),
+        (("search",), '--text "red checked shirt"'),
+        (("search", "other.db"), "lookalike search --shop other.db --image photo.jpg"),
+        (("search", "red", "shirt"), 'lookalike search --text "red shirt"'),
+        (("search", "other.db", "red", "shirt"), 'lookalike search --shop other.db --text "red shirt"'),
+        (("serve", "other.db"), "lookalike serve --shop other.db"),
     ],
     ids=str,
 )
@@ -78,3 +92,52 @@ def test_mistakes_get_an_error_and_a_remedy(tmp_path: Path, words: tuple[str, ..
     assert says in done.stderr
     if words[:2] == ("index", "nowhere.csv"):
         assert not (tmp_path / "shop.db").exists()
+
+
+def test_a_shop_that_is_not_there_is_told_and_nothing_else(tmp_path: Path) -> None:
+    for more in ((), ("--workers", "2")):
+        done = lookalike("serve", "--shop", "nope.db", "--port", "0", *more, cwd=tmp_path, code=1)
+        assert done.stdout == ""
+        assert done.stderr.startswith("Error:") and "nope.db" in done.stderr.splitlines()[0]
+
+
+def test_titles_can_be_read_in_a_narrow_window() -> None:
+    product = Product(
+        "D00001", title="Marlow pleated skirt", price=66.0, categories=("Women/Clothing/Skirts and dresses",)
+    )
+    result = SearchResult((Hit(product, 0.5),), 1, "exact", {}, {}, None, "seq-1", notes=("Take care.",))
+    for width, category in ((80, "Skirts and dre"), (140, "Women/Clothing/Skirts and dresses")):
+        console = Console(width=width, record=True, file=StringIO())
+        print_result(console, result, explain=False)
+        said = console.export_text()
+        assert "Marlow pleated skirt" in said and category in said and "Take care." in said
+
+
+def test_judged_products_that_are_not_there_are_told(drawn_place: Path, tmp_path: Path) -> None:
+    line = {
+        "id": "q",
+        "query": {"text": "lamp"},
+        "relevant": {"D00001": 1, "GONE1": 2, "GONE2": 1, "GONE0": 0},
+    }
+    (tmp_path / "judgments.jsonl").write_text(json.dumps(line) + "\n")
+    words = ("eval", "judgments.jsonl", "--shop", drawn_place, "--json", "r.json")
+    said = lookalike(*words, cwd=tmp_path).stdout
+    assert "2 relevant products cannot be found, not being in the shop" in said
+    assert said.index("GONE1") < said.index("GONE2") and "GONE0" not in said
+    assert json.loads((tmp_path / "r.json").read_text())["absent"] == ["GONE1", "GONE2"]
+
+
+def test_a_setting_that_is_none_is_told(
+    drawn_place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKALIKE_SERCH__MAX_K", "5")
+    monkeypatch.setenv("LOOKALIKE_IMAGES__MAX_BYTES", "5000000")
+    said = lookalike("show", "--shop", drawn_place, cwd=tmp_path).stderr
+    assert said.count("LOOKALIKE_SERCH__MAX_K") == 1
+    assert "did you mean LOOKALIKE_SEARCH__MAX_K?" in said
+    assert "LOOKALIKE_IMAGES" not in said
+    known = {*names_of(ServiceSettings), *names_of(Settings)}
+    assert {"LOOKALIKE_SERVICE__BOUNDS__MAX_REQUESTS", "LOOKALIKE_IMAGES__MAX_BYTES"} <= known
+    names = ["LOOKALIKE_SERVICE__MAX_IMAGE", "LOOKALIKE_SERVISE__X", "LOOKALIKE_SHOP", "lookalike_workers"]
+    assert unknown_names(Settings, names) == ["LOOKALIKE_SERVISE__X"]
+    assert unknown_names(ServiceSettings, names) == ["LOOKALIKE_SERVICE__MAX_IMAGE"]

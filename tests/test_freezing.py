@@ -16,6 +16,7 @@ class Noting:
     """An encoder that notes whether the heap is frozen."""
 
     name, fingerprint, dim, aligned = "noting", "v1", 4, False
+    sees, reads = True, True
 
     def __init__(self) -> None:
         self.frozen: list[bool] = []

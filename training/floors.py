@@ -43,6 +43,8 @@ class Floor:
     dim: int
     encode_images: Callable[[Sequence[Pixels]], Vectors]
     aligned: bool = False
+    sees: bool = True
+    reads: bool = False
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed no phrases -> float32 [0, dim]; raise InputError for any: a floor knows no words."""

@@ -18,6 +18,8 @@ from lookalike.engine.ingest import ReadRow
 
 MAPPED = "columns"
 """The artifact that keeps which column was said to be what."""
+SPLIT = "splits"
+"""The artifact that keeps at what the lists of which column are split."""
 _PRODUCT = "@product"
 """The one cell of a row that is a ready Product."""
 
@@ -44,11 +46,14 @@ def ids_of(ids: Iterable[str]) -> list[str]:
 
 
 def recognise_rows(
-    catalog: Catalog, samples: Sequence[Mapping[str, object]], given: Mapping[str, str]
+    catalog: Catalog,
+    samples: Sequence[Mapping[str, object]],
+    given: Mapping[str, str],
+    splits: Mapping[str, str] | None = None,
 ) -> ColumnMap:
     """Recognise columns by the first rows of a source; what was said of a column once holds for later sources that have it.
 
-    Otherwise a forgotten `--map title=...` would empty every title at the next run.
+    Otherwise a forgotten `--map title=...` would empty every title at the next run, and a forgotten `--split` join every list.
     """
     names = columns_of(samples)
     held: dict[str, str] = json.loads(catalog.artifact(MAPPED) or b"{}")
@@ -57,13 +62,20 @@ def recognise_rows(
         for field, column in held.items()
         if field not in given and all(part.strip() in names for part in column.split(","))
     }
-    recognised = recognise(names, samples, remembered | dict(given))
+    said = dict(splits or {})
+    kept: dict[str, str] = json.loads(catalog.artifact(SPLIT) or b"{}")
+    split = {
+        column: separator for column, separator in kept.items() if column in names and column not in said
+    }
+    recognised = recognise(names, samples, remembered | dict(given), split | said)
+    if said.items() - kept.items():
+        catalog.set_artifact(SPLIT, json.dumps(kept | said, sort_keys=True).encode())
     lasting = {field: column for field, column in given.items() if not column.startswith("@")}
     if lasting.items() - held.items():
         catalog.set_artifact(MAPPED, json.dumps(held | lasting, sort_keys=True).encode())
-    if remembered:
-        said = ", ".join(f"{field}={column}" for field, column in remembered.items())
-        recognised = replace(recognised, notes=(*recognised.notes, f"As said before: {said}."))
+    if before := remembered | split:
+        told = ", ".join(f"{name}={what}" for name, what in before.items())
+        recognised = replace(recognised, notes=(*recognised.notes, f"As said before: {told}."))
     return recognised
 
 

@@ -27,6 +27,7 @@ Image = str | Path | bytes | NDArray[Any] | PIL.Image.Image
 PartForm = Mapping[str, Any]
 """{"image": ...}, {"text": ...}, {"like": id} or {"space": ..., "vector": ...}, with "weight" if not 1.
 
+Where only one space has vectors of that length, a vector needs no "space".
 An image may have a "box", (x, y, width, height) as shares of the picture: only what is in it is looked for.
 """
 

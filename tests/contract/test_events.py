@@ -129,12 +129,39 @@ def test_every_handle_sees_the_same(open_log: OpenLog) -> None:
 
 def test_any_text_that_can_be_stored_comes_through(log: EventLog) -> None:
     odd = "Straße \U0001f45c \"'; DROP TABLE searches; -- %s :x \\ \n\t"
-    log.write_searches([search("a", user_query=odd, where=f'brand = "{odd}"', client_id=odd)])
+    asked = {"user_query": odd, "where": f'brand = "{odd}"', "client_id": odd}
+    log.write_searches([search("a", **asked, query_response_hit_ids=(odd, "P1"))])
+    assert log.found(["a", odd]) == {"a": (odd, "P1")}
     log.write_events([click("a", odd, session_id=odd)])
     [phrase] = log.counts(*ALWAYS, top=5).top
     assert phrase.phrase == " ".join(odd.casefold().split())
     [shown] = log.shown(*ALWAYS, min_clicks=1)
     assert (shown.where, shown.object_id, shown.clicked) == (f'brand = "{odd}"', odd, 1)
+
+
+def test_what_was_not_found_was_not_shown(log: EventLog) -> None:
+    """Whoever may report events could else make any product a good answer to any phrase."""
+    log.write_searches([search("a", user_query="lamp", query_response_hit_ids=("P1", "P2")),
+                        search("b", user_query="Lamp", query_response_hit_ids=("P3",), continued=True),
+                        search("c", user_query="lamp", query_response_hit_ids=("P4",), where="price < 5", continued=True),
+                        search("d", user_query="lamp", query_response_hit_ids=("P5",)),
+                        search("e", user_query="lamp", kind="mixed", continued=True,
+                               query_response_hit_ids=("P6",))])  # fmt: skip
+    log.write_events([click("a", f"P{number}", number) for number in range(1, 8)])
+    shown = log.shown(*ALWAYS, min_clicks=1)
+    assert [(each.object_id, each.ordinal, each.clicked) for each in shown] == [
+        ("P1", 1, 1), ("P2", 2, 1), ("P3", 3, 1),  # the last by a later page, reported under the id of the first
+    ]  # fmt: skip
+    assert log.counts(*ALWAYS, top=1).tallies["text"].clicks == 7  # what was reported is counted as it was
+
+
+def test_what_a_search_found_can_be_looked_up(log: EventLog) -> None:
+    log.write_searches(
+        [search(f"q{number}", query_response_hit_ids=("P1", f"P{number}")) for number in range(1200)]
+    )
+    assert log.found([]) == {}
+    found = log.found([*(f"q{number}" for number in range(1200)), "never"])
+    assert (len(found), found["q7"]) == (1200, ("P1", "P7"))
 
 
 def test_what_is_older_is_forgotten(log: EventLog) -> None:

@@ -98,6 +98,7 @@ def agree(
 PHRASES = (
     "navy blue shirts", "nvay blu shrit", "P0007", "aro", "levis", "ni", "runing sho", "schuh", "сорочка рубашки", "計",
     "xyzzy", "t shirt", "tshirts", "back pack", "AR-00049-R", "", "wristwach red", "shirt shirt shirt", "-", "everyday",
+    "P00", "p-000", "AR-0", "ar000", "-NIKE0", "P00070",
 )  # fmt: skip
 
 
@@ -260,6 +261,30 @@ def test_a_code_ranks_first_and_nothing_else_scores_one(make_index: MakeIndex) -
     assert np.nanmax(others) <= np.float32(ALMOST)
     assert found(index, "4006381333931")[0] == 3 and found(index, "kx500")[0] == 3
     assert not index.names("lamp") and not index.names("A-18") and not index.names("")
+
+
+def test_the_beginning_of_a_code_finds_its_products_before_all_others(make_index: MakeIndex) -> None:
+    documents = [
+        document_of(Product("MSH11-Blue", title="tee in blue")),
+        document_of(Product("MSH110", title="shorts")),
+        document_of(Product("MSH11-36-Red", title="tee in red")),
+        document_of(Product("X", title="holder", description="For MSH11, MSH11 and MSH11")),
+        document_of(Product("Y", title="fresh fruit", attributes={"ean": 5012345678900})),
+        document_of(Product("Z", title="mash 11", attributes={"ean": 4006381333931.0})),
+    ]
+    index = filled(make_index, documents)
+    for text in ("MSH11", "msh11", "MSH11-"):
+        assert index.names(text) and set(found(index, text)[:3]) == {0, 1, 2}
+        assert found(index, text)[2] == 1  # the piece of a code before a longer number
+    assert set(found(index, "MSH1")[:3]) == {0, 1, 2}
+    assert found(index, "MSH11-3")[0] == 2 and found(index, "MSH11-36-R")[0] == 2
+    assert found(index, "msh110")[0] == 1 and index.scores("msh110", np.array([1]))[0] == 1.0
+    assert index.names("501234") and found(index, "501234") == [4]
+    assert index.names("4006381333931") and index.names("400638")  # a barcode from a column with holes
+    for text in ("501", "50123", "MSH", "msh 11", "11", "SH11", ""):
+        assert not index.names(text)
+    index.delete(np.array([0, 1, 2]))
+    assert not index.names("MSH11-36") and found(index, "MSH11") == [3]
 
 
 def test_a_score_says_how_much_of_the_phrase_was_found(make_index: MakeIndex) -> None:

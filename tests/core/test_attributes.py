@@ -231,6 +231,22 @@ def test_a_few_products_are_enough_with_and_without_pictures(count: int) -> None
         assert sum(field.weight for field in model.fields) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("count", [12, COUNT])
+def test_barcodes_and_article_numbers_are_no_attributes_but_measures_are(count: int) -> None:
+    def coded(number: int) -> Product:
+        codes = {"ean": 4006381333931 + 7919 * number, "article": 100_400.0 + number - (number % 10 == 9)}
+        measures = {
+            "grams": 100_000.0 + 5 * (number % 5),
+            "year": 2000 + number % 20,
+            "litres": 1_000_000.5 + number,
+        }
+        return made(number, attributes={"color": "red", **codes, **measures})
+
+    _, model = learned([coded(number) for number in range(count)])
+    names = {field.name for field in model.fields}
+    assert {"grams", "year", "litres"} <= names and not {"ean", "article"} & names
+
+
 def test_a_field_that_is_always_the_same_or_hardly_ever_there_is_left_out() -> None:
     same = [Product(str(n), brand="Aro", price=5.0, attributes={"w": True}) for n in range(100)]
     rare = [Product("x", attributes={"color": "red"}), Product("y", attributes={"color": "blue"})]

@@ -174,7 +174,9 @@ def test_the_terms_of_an_explanation_add_up(signals: list[Signal], mode: Mode) -
             assert term.contribution == term.weight * term.value
             assert term.value == signal.values[number]
             assert term.similarity == (None if np.isnan(held) else held)
-            assert np.sign(term.weight) == np.sign(signal.part_weight)
+            assert np.sign(term.weight) == np.sign(signal.part_weight) or not term.weight
+        unwanted = {(names[s.part], s.space) for s in signals if s.part_weight < 0}
+        assert unwanted <= {(term.part, term.name) for term in terms}  # also where it takes nothing away
 
 
 @examples(60)

@@ -52,12 +52,14 @@ def rows(place: Path, columns: str, table: str = "searches") -> list[tuple[Any, 
 
 
 def test_one_event_or_several(own: TestClient) -> None:
-    assert own.post("/v1/events", json=event()).json() == {"accepted": 1, "failed": []}
+    unknown = {"index": 0, "fields": ["query_id"]}
+    assert own.post("/v1/events", json=event()).json() == {"accepted": 1, "failed": [], "unknown": [unknown]}
     assert sent(own, event("impression"), event("add_to_cart"), event("purchase", query=None)) == {
         "accepted": 3,
         "failed": [],
+        "unknown": [unknown, unknown | {"index": 1}],
     }
-    assert sent(own) == {"accepted": 0, "failed": []}
+    assert sent(own) == {"accepted": 0, "failed": [], "unknown": []}
     told = stats(own)
     assert told["events"] == {"impression": 1, "click": 1, "add_to_cart": 1, "purchase": 1}
     assert told["total"]["searches"] == 0  # of their searches nothing is known
@@ -108,9 +110,37 @@ def test_what_clients_of_the_standard_send_is_understood(own: TestClient) -> Non
             "event_attributes": {"position": {"xy": {"x": 1, "y": 2}}, "color": "red"},
         },
     ]
-    assert sent(own, *given) == {"accepted": 5, "failed": []}
+    answer = sent(own, *given)
+    assert (answer["accepted"], answer["failed"]) == (5, [])
     beacon = own.post("/v1/events", content=json.dumps(event()), headers={"content-type": "text/plain"})
-    assert beacon.json() == {"accepted": 1, "failed": []}
+    assert beacon.json()["accepted"] == 1
+
+
+def test_what_is_not_known_is_told(own: TestClient) -> None:
+    asked = own.get("/v1/search/text?q=lamp&limit=3").json()
+    ids, query = [hit["id"] for hit in asked["results"]], asked["search_id"]
+    other = next(f"D000{number:02}" for number in range(1, 90) if f"D000{number:02}" not in ids)
+    answer = sent(
+        own,
+        event(query=query, product=ids[1], at=2),  # known at once, though the search may not be written yet
+        event(query=query, product=other, at=1),
+        event("add_to_cart", query=query, product=other, at=None),
+        event(query=query, product=other, at=4),  # perhaps of the next page
+        event(query=query, product="NOPE", at=4),
+        event(query="never", product="NOPE"),
+        event(query=None, product=ids[0]),
+        event("like"),
+        {"action_name": "impression", "query_id": query},
+    )
+    assert (answer["accepted"], [each["index"] for each in answer["failed"]]) == (8, [7])
+    assert answer["unknown"] == [
+        {"index": 1, "fields": ["object_id"]},
+        {"index": 2, "fields": ["object_id"]},
+        {"index": 4, "fields": ["object_id"]},
+        {"index": 5, "fields": ["query_id", "object_id"]},
+    ]
+    until(lambda: stats(own)["total"]["searches"] == 1)
+    assert sent(own, event(query=query, product=ids[0])) == {"accepted": 1, "failed": [], "unknown": []}
 
 
 @pytest.mark.parametrize(

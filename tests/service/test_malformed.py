@@ -101,8 +101,8 @@ CASES: dict[str, tuple[tuple[str, str, dict[str, Any]], int, str]] = {
     "a list": (raw(b"[]"), 422, "invalid"),
     "JSON called text": (
         ("POST", "/v1/search", {"content": b"{}", "headers": {"content-type": "text/plain"}}),
-        422,
-        "invalid",
+        415,
+        "content_type",
     ),
     "unknown key": (body(partz=[]), 422, "invalid"),
     "limit as text": (body(limit="5"), 422, "invalid"),
@@ -290,6 +290,68 @@ def test_a_cursor_belongs_to_its_question(served: TestClient) -> None:
 
 def test_405_names_the_methods_there_are(served: TestClient) -> None:
     assert served.delete("/v1/search").headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "remedy"),
+    [
+        (text(limitt=3), "limitt", "Did you mean limit?"),
+        (text(k=3), "k", "Use limit"),
+        (("GET", "/v1/search/text", {"params": {"text": "red"}}), "text", "Use q"),
+        (body(text="red"), "text", '{"parts": [{"text": "..."}]}'),
+        (body(q="red"), "q", '{"parts": [{"text": "..."}]}'),
+        (part(query="red"), "parts.0.query", "Use text"),
+        (patch(title="New"), "title", "PUT /v1/products/{id}"),
+        (patch(category="Shoes"), "category", "categories"),
+        (patch(pric=3), "pric", "Did you mean price?"),
+        (put(name="x"), "name", "Use title"),
+        (put(colour="red"), "colour", "attributes"),
+        (("POST", "/v1/search/image", file(b"x", "file")), "file", "curl -F image=@photo.jpg"),
+        (("POST", "/v1/search/image", file(b"x", "photo")), "photo", "image"),
+        (("POST", "/v1/search/multimodal", {"data": {"q": "red"}}), "q", "Use text"),
+        (("POST", "/v1/search/batch", {"json": {"searches": []}}), "searches", "queries"),
+    ],
+)  # fmt: skip
+def test_what_is_not_known_is_told_what_to_use(
+    served: TestClient, asked: Any, field: str, remedy: str
+) -> None:
+    method, path, content = asked
+    error = error_of(served.request(method, path, **content))
+    assert error["field"] == field
+    assert remedy in error["remedy"], error
+
+
+def test_all_that_is_wrong_is_told_at_once(served: TestClient) -> None:
+    error = error_of(served.get("/v1/search/text", params={"limitt": 3, "limit": "many", "mode": "some"}))
+    first, second, third, more = error["message"].split("; ")
+    assert (first, error["field"]) == ("limitt is not known here", "limitt")
+    assert second.startswith("limit is not usable") and third.startswith("mode is not usable")
+    assert more == "and 1 more"
+    many = error_of(served.post("/v1/search", json={f"x{'y' * 900}{n}": 1 for n in range(500)}))
+    assert len(many["message"]) < 600 and len(many["remedy"]) < 2000
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "called", "remedy"),
+    [
+        ("/v1/search", b'{"limit": 1}', "application/x-www-form-urlencoded", "application/json"),
+        ("/v1/search", b'{"limit": 1}', "text/plain", "application/json"),
+        ("/v1/search", b'{"limit": 1}', None, "application/json"),
+        ("/v1/search/image", b'{"image_url": "x"}', "application/json", "curl -F image=@photo.jpg"),
+        ("/v1/search/image", b"x", "image/jpeg", "curl -F image=@photo.jpg"),
+    ],
+)
+def test_a_body_that_is_called_something_else(
+    served: TestClient, path: str, content: bytes, called: str | None, remedy: str
+) -> None:
+    headers = {} if called is None else {"content-type": called}
+    answer = served.post(path, content=content, headers=headers)
+    error = error_of(answer)
+    assert (answer.status_code, error["code"], error["field"]) == (415, "content_type", "Content-Type")
+    assert remedy in error["remedy"] and (called or "has no Content-Type") in error["message"]
+    assert served.post(
+        "/v1/search", content=b'{"limit": 1}', headers={"content-type": "Application/JSON; charset=utf-8"}
+    ).is_success
 
 
 VALUES = st.recursive(

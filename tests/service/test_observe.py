@@ -120,7 +120,7 @@ def test_queries_are_encoded_through_the_batches_that_are_counted(drawn_place: P
     assert held['lookalike_encode_waiting{kind="texts"}'] == "0.0"
     assert 'lookalike_encode_batch_size_sum{kind="images"}' not in held
     with pytest.raises(LookalikeError, match="closed"):
-        state.queries.encode_texts(["too late"])
+        state.queries[0].encode_texts(["too late"])
 
 
 def test_stats_and_columns(served: TestClient) -> None:
@@ -155,10 +155,10 @@ def test_what_breaks_inside(
     error: Exception,
     expected: tuple[int, str, str | None],
 ) -> None:
-    def broken(self: lookalike.Shop, **question: object) -> None:
+    def broken(self: lookalike.Shop, questions: object) -> None:
         raise error
 
-    monkeypatch.setattr(lookalike.Shop, "search", broken)
+    monkeypatch.setattr(lookalike.Shop, "search_each", broken)
     response = served.get("/v1/search/text?q=x", headers={"X-Request-ID": "r1"})
     told = response.json()["error"]
     assert (response.status_code, told["code"], response.headers.get("retry-after")) == expected

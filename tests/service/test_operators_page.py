@@ -34,6 +34,7 @@ from lookalike.adapters.events_sql import SqlEventLog
 from lookalike.core.clicks import LoggedSearch
 from lookalike.service.keys import add_key, new_key
 from running import running
+from waiting import until
 
 __all__ = ["address", "browser", "context", "shut"]
 
@@ -135,7 +136,7 @@ def test_it_says_what_the_service_counted(page: Any, busy: str) -> None:
     assert searches["Searches"] == "8"
     assert searches["Without results"] == "50%"  # three in vain, and that of three days ago
     assert re.fullmatch(r"[\d.]+ m?s", searches["Time, p50"])
-    assert searches["Recall, live"] == "not measured"
+    assert searches["Recall, live"] == "exact"
 
     assert tiles(page, "clicks") == {
         "Results seen": "2",
@@ -186,7 +187,7 @@ def test_what_there_is_no_number_of_is_not_made_up(context: Any, drawn_place: Pa
         page.goto(f"{found}/operators?days=nonsense")
         page.wait_for_selector(DRAWN)
         assert page.get_by_label("7 days").is_checked()
-        assert set(tiles(page, "searches").values()) == {"0", "none yet", "not measured"}
+        assert set(tiles(page, "searches").values()) == {"0", "none yet", "exact"}
         assert set(tiles(page, "clicks").values()) == {"0", "none yet"}
         assert "No phrases" in page.locator("#top").text_content()
         assert not re.search("NaN|undefined|null|Infinity", page.locator("main").inner_text())
@@ -194,6 +195,20 @@ def test_what_there_is_no_number_of_is_not_made_up(context: Any, drawn_place: Pa
 
 
 # --- refreshing -------------------------------------------------------------------------------------------------------
+
+
+def test_it_shows_the_recall_that_was_measured(context: Any, drawn_place: Path, tmp_path: Path) -> None:
+    place = Path(shutil.copy(drawn_place, tmp_path / "own.db"))
+    env = {"LOOKALIKE_SERVICE__SHADOW_SHARE": "1", "LOOKALIKE_SERVICE__SHADOW_EXACT": "true"}
+    with running(place, env=env) as (_, found):
+        call(f"{found}/v1/search/text?q=lamp")
+        until(lambda: call(f"{found}/v1/stats")["recall"]["measured"])
+        page = context.new_page()
+        page.goto(f"{found}/operators")
+        page.wait_for_selector(DRAWN)
+        assert tiles(page, "searches")["Recall, live"] == "100%"
+        assert rows(page, "index")[-1] == ["Exact", "no filter", "100%", "1"]
+        assert "Of 100% of the searches" in page.locator("#index").text_content()
 
 
 def test_it_refreshes_while_it_is_seen(context: Any, busy: str) -> None:

@@ -257,10 +257,80 @@ def test_an_address_brings_everything_back(context: Any, page: Any, browser: Any
 
     elsewhere = browser.new_context(viewport=DESKTOP)
     stranger = opened(elsewhere, again.url)
-    stranger.get_by_text("not in this browser any more").wait_for()
+    stranger.get_by_text("a link does not carry photos").wait_for()
     assert titles(stranger)
     assert "photo" not in stranger.locator("#results").text_content()
+    file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo}
+    answer_to(stranger, lambda: stranger.set_input_files("#file", file))
+    assert len(asked(stranger)["photo"]) == stranger.locator(".figure img").count() == 1
+    assert stranger.locator(".lost").count() == 0
     elsewhere.close()
+
+
+def test_a_card_opens_its_product_and_an_address_brings_it_back(context: Any, page: Any) -> None:
+    page.fill("#words", "lamp")
+    answer = answer_to(page, lambda: page.press("#words", "Enter"))
+    searches: list[str] = []
+    page.on("request", lambda request: searches.append(request.url) if "/v1/search" in request.url else None)
+    hit, begun = answer["results"][1], page.evaluate("history.length")
+    page.locator(".card .open").nth(1).click()
+    dialog = page.get_by_role("dialog", name=hit["product"]["title"])
+    dialog.wait_for()
+    assert asked(page) == {"q": ["lamp"], "product": [hit["id"]]}
+    assert page.title().startswith(hit["product"]["title"])
+    comes_true(page, "document.querySelector('#product img').naturalWidth > 0")
+    shown = dialog.text_content()
+    assert hit["product"]["brand"] in shown and hit["id"] in shown and "In stock" not in shown
+    link = dialog.get_by_role("link", name="Link to this product")
+    assert link.get_attribute("href") == f"?product={hit['id']}"
+
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#product:not([open])", state="attached")
+    comes_true(page, "!location.search.includes('product')")
+    assert page.evaluate("document.activeElement === document.querySelectorAll('.card .open')[1]")
+    page.go_forward()
+    dialog.wait_for()
+    page.go_back()
+    page.wait_for_selector("#product:not([open])", state="attached")
+    assert page.evaluate("history.length") == begun + 1
+    assert searches == []  # nothing else is found for a product being looked at
+
+    other = opened(context, f"{page.url}&product={hit['id']}")
+    other.get_by_role("dialog", name=hit["product"]["title"]).wait_for()
+    answer_to(other, other.get_by_role("button", name="More like this", exact=True).click)
+    assert asked(other) == {"q": ["lamp"], "like": [f"1~{hit['id']}"]}
+    assert other.evaluate("document.activeElement.id") == "results"
+    assert other.locator("#product").is_hidden()
+
+
+def test_a_product_that_is_gone_is_told(context: Any, address: str) -> None:
+    page = opened(context, f"{address}?product=D00001")
+    page.get_by_role("button", name="Close").click()
+    comes_true(page, "location.search === ''")
+    page.route("**/v1/products/D00002", lambda route: route.fulfill(status=422, json={}))
+    page.locator("li[data-id=D00002] .open").click()
+    page.get_by_role("dialog", name="This product is not in the shop").wait_for()
+
+
+def test_lines_and_buttons_are_explained(page: Any) -> None:
+    assert page.locator("#legend").is_hidden()
+    page.fill("#words", "red shirt")
+    answer_to(page, lambda: page.press("#words", "Enter"))
+    assert "says why" in page.locator("#legend").text_content() and page.locator("#legend").is_visible()
+    more, less = page.locator(".card .like").nth(0), page.locator(".card .like").nth(1)
+    assert (more.text_content(), less.text_content()) == ("+ More", "− Less")
+    assert "more products like this" in more.get_attribute("title")
+
+
+def test_the_routes_are_listed_for_people(context: Any, address: str) -> None:
+    for name in ("docs", "redoc"):
+        page = context.new_page()
+        page.goto(f"{address}{name}")
+        route = page.locator(".route", has_text="/v1/search/text")
+        route.locator("summary").click()
+        assert route.get_by_text("price_max").is_visible()
+        assert page.get_by_role("link", name="openapi.json").get_attribute("href") == "openapi.json"
+        page.close()
 
 
 def test_pages_go_on_and_repeat_nothing(page: Any) -> None:

@@ -16,6 +16,7 @@ STATES = {
         "?q=red+shirt&like=1~D00001&like=-0.5~D00002&only.category=Women&min=1",
         f"{ANSWERED} .score",
     ),
+    "a product": ("?q=lamp&product=D00001", "#product .go"),
     "nothing found": ("?min=999999", "#trouble:not([hidden])"),
     "an error": ("?sort=nonsense", "#trouble:not([hidden])"),
 }

@@ -47,7 +47,10 @@ def test_a_product_whole(served: TestClient, drawn_source: Path) -> None:
     ProductAnswer.model_validate(product)
     assert product["title"] == drawn["title"]
     assert product["image"] == f"/v1/products/{drawn['id']}/image"
-    assert product["images"] == []  # paths of the server are nobody's business
+    [address] = product["images"]  # of ours: paths of the server are nobody's business
+    assert address.startswith(f"{product['image']}?of=")
+    assert served.get(address).content == served.get(product["image"]).content
+    assert served.get(f"{product['image']}?of={'0' * 32}").status_code == 404
     assert "images/" not in json.dumps(product)
 
 
@@ -299,3 +302,94 @@ def test_lines_do_not_depend_on_how_they_arrive(rows: list[bytes], cuts: list[in
     assert asyncio.run(cut(chunks, 1000)) == expected
     short = asyncio.run(cut(chunks, 20))
     assert short == [line if len(line) <= 20 else "the row is longer than 20 bytes" for line in expected]
+
+
+# --- what GET told comes back by PUT ----------------------------------------------------------------------------------
+
+
+def told_and_sent(own: TestClient, path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Get a product and put it back as it is; return what was told before and after."""
+    before = own.get(path).json()
+    answer = own.put(path, json=before)
+    assert answer.json() == {"id": before["id"], "status": "unchanged"}, answer.text
+    assert rows_of(own.put("/v1/products", content=in_lines(before)))[0]["status"] == "unchanged"
+    return before, own.get(path).json()
+
+
+def test_what_was_told_can_be_sent_back_and_changes_nothing(own: TestClient, photo: bytes) -> None:
+    whole = {
+        "title": "Fan &amp;amp; light",
+        "description": "<p>Good &amp; <b>cheap</b></p>",
+        "price": 0,
+        "currency": "eur",
+        "categories": ["Home/Hallway", "Sale"],
+        "images": [data_uri(photo)],
+        "attributes": {
+            "since": "2026-01-31",
+            "url": "https://a.example/g",
+            "big": 2**60,
+            "fits": True,
+            "n": 1,
+        },
+        "added": "2026-01-31",
+        "rating": 4.5,
+    }
+    assert own.put("/v1/products/A%2F1%2C%20x", json=whole).json()["status"] == "written"
+    assert own.patch("/v1/products/A%2F1%2C%20x", json={"price": 3}).status_code == 200
+    shop: lookalike.Shop = own.app.state.service.shop  # type: ignore[attr-defined]
+    sequence = shop.sequence
+    for path in ("/v1/products/A%2F1%2C%20x", "/v1/products/D00001"):
+        picture = own.get(f"{path}/image").content
+        held = shop.get([own.get(path).json()["id"]])
+        before, after = told_and_sent(own, path)
+        assert before == after
+        assert [image for image in before["images"] if own.get(image).content == picture] == before["images"][
+            :1
+        ]
+        assert own.get(f"{path}/image").content == picture
+        assert shop.get(held) == held  # dates are dates still, and paths are there though nobody was told
+    assert shop.sequence <= sequence + 1  # the price had been changed without a look at the whole
+
+
+def test_a_change_of_what_was_told_embeds_nothing_but_what_changed(own: TestClient) -> None:
+    before = own.get("/v1/products/D00001").json()
+    assert own.put("/v1/products/D00001", json=before | {"price": 1.0}).json()["status"] == "written"
+    assert own.get("/v1/products/D00001").json() == before | {"price": 1.0}
+    moved = before | {"categories": ["Elsewhere"]}  # what follows from it may still say what it said
+    assert own.put("/v1/products/D00001", json=moved).json()["status"] == "written"
+    assert own.get("/v1/products/D00001").json()["category"] == "Elsewhere"
+    none = own.put("/v1/products/D00001", json=before | {"images": []})
+    assert none.json()["status"] == "written"
+    assert own.get("/v1/products/D00001/image").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "remedy"),
+    [
+        ({"category": "Shoes"}, "category", "categories"),
+        ({"image": "https://a.example/1.jpg"}, "image", "images"),
+        ({"url": "https://a.example/other"}, "url", "attributes.url"),
+        ({"images": ["/v1/products/D00002/image?of=" + "0" * 32]}, "images[0]", "data: URI"),
+        ({"images": ["https://a.example/1.jpg", "/v1/products/D00002/image"]}, "images[1]", "URL"),
+    ],
+)
+def test_what_is_only_told_cannot_be_written(own: TestClient, changed: Any, field: str, remedy: str) -> None:
+    before = own.get("/v1/products/D00001").json()
+    answer = own.put("/v1/products/D00001", json=before | changed)
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, field), answer.text
+    assert remedy in answer.json()["error"]["remedy"]
+    assert own.get("/v1/products/D00001").json() == before
+
+
+def test_a_picture_that_cannot_be_used_is_named_by_its_place(own: TestClient, photo: bytes) -> None:
+    broken = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"x" * 40).decode()
+    images = [data_uri(photo), broken, "http://127.0.0.1:9/a.jpg"]
+    told = own.put("/v1/products/B", json={"title": "b", "images": images}).json()
+    assert told["status"] == "written"
+    assert told["error"]["field"] in ("images[1]", "images[2]")
+    assert "bytes:" not in told["error"]["message"]
+    assert {"images[1]", "images[2]"} <= {
+        *told["error"]["message"].replace(":", " ").replace(";", " ").split()
+    }
+    unread = own.put("/v1/products/B", json={"title": "b", "images": [data_uri(photo), "data:text/html,x"]})
+    assert unread.json()["error"]["field"] == "images[1]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def test_a_vector(served: TestClient) -> None:
     body = {"parts": [{"space": "image", "vector": [1.0, 2.0]}]}
     told = served.post("/v1/search", json=body).json()["error"]
     assert told["code"] == "vector"
-    dim = int(told["message"].rpartition(", ")[2].rstrip("]"))
+    dim = int(re.findall(r"\d+", told["message"])[-1])
     body = {"parts": [{"space": "image", "vector": [1.0] * dim}], "limit": 1}
     assert len(served.post("/v1/search", json=body).json()["results"]) == 1
 
@@ -210,3 +211,18 @@ def test_answers_are_utf_8_json(served: TestClient) -> None:
     response = served.get("/v1/search/text", params={"q": "töpfe – „blau“ 🫖", "limit": 1})
     assert response.headers["content-type"] == "application/json"
     assert json.loads(response.content.decode("utf-8"))["results"]
+
+
+def test_names_may_stand_between_commas(served: TestClient) -> None:
+    apart = served.get(
+        "/v1/search/text", params={"q": "lamp", "facets": ["brand", "color"], "fields": ["title", "price"]}
+    )
+    joined = served.get(
+        "/v1/search/text", params={"q": "lamp", "facets": "brand, color", "fields": "title,price,"}
+    )
+    assert joined.json()["facets"].keys() == {"brand", "color"}
+    assert joined.json()["facets"] == apart.json()["facets"]
+    assert joined.json()["results"] == apart.json()["results"]
+    assert joined.json()["results"][0]["product"].keys() == {"title", "price"}
+    wrong = served.get("/v1/search/text", params={"q": "lamp", "facets": "brand,colr"})
+    assert "colr" in wrong.json()["error"]["message"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import pytest
 from starlette.responses import PlainTextResponse
@@ -57,3 +58,23 @@ def test_a_refused_body_that_ends_in_time_leaves_the_connection_open(monkeypatch
         time.sleep(1.0)
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert answer(client) == b"HTTP/1.1 401"
+
+
+def test_a_refusal_is_written_at_once() -> None:
+    """Otherwise, where more is on its way in, the system may send the head of the answer and drop its body."""
+    head = "".join(f"X-{number}: {number}\r\n" for number in range(100_000))
+    asked = f"GET / HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode()
+    answers = 0
+    with refusing() as port:
+        for _ in range(30):
+            got = b""
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
+                with suppress(ConnectionError):
+                    client.sendall(asked)
+                with suppress(ConnectionError):
+                    while more := client.recv(65536):
+                        got += more
+            if got:  # a client that was still sending may get none at all
+                assert json.loads(got.partition(b"\r\n\r\n")[2])["error"]["code"] == "malformed"
+                answers += 1
+    assert answers

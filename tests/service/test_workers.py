@@ -117,7 +117,9 @@ def two(own_place: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         yield served
 
 
-def test_both_answer_see_the_same_and_are_counted_together(two: tuple[subprocess.Popen[str], str]) -> None:
+def test_both_answer_see_the_same_and_are_counted_together(
+    two: tuple[subprocess.Popen[str], str], own_place: Path
+) -> None:
     process, address = two
     one, other = sorted(pids(address))
     assert process.pid not in (one, other)
@@ -132,6 +134,8 @@ def test_both_answer_see_the_same_and_are_counted_together(two: tuple[subprocess
     assert [hit["id"] for hit in ask_worker(address, one, "GET", found)["results"]] == ["NEW"]
     until(lambda: [h["id"] for h in ask_worker(address, other, "GET", found)["results"]] == ["NEW"])
     assert ask_worker(address, other, "DELETE", "/v1/products/NEW") == {"deleted": 1}
+    log = own_place.with_suffix(".log").read_text()
+    assert "faiss" not in log  # it would say which of its builds it loads
     until(lambda: ask_worker(address, one, "GET", found)["results"] == [])
     # Whoever is asked for metrics tells those of both.
     for pid in (one, other):

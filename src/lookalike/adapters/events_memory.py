@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 
 from lookalike.core.click_grades import Shown
-from lookalike.core.clicks import Counts, Event, LoggedSearch, count, shown_of
+from lookalike.core.clicks import Counts, Event, LoggedSearch, count, found_later, shown_of
 
 
 class MemoryEventLog:
@@ -28,6 +28,11 @@ class MemoryEventLog:
         with self._lock:
             self._events += events
 
+    def found(self, query_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        with self._lock:
+            known = (self._searches[id_] for id_ in query_ids if id_ in self._searches)
+            return {search.query_id: search.query_response_hit_ids for search in known}
+
     def counts(self, since: datetime, until: datetime, top: int) -> Counts:
         with self._lock:
             return count(self._searches.values(), self._events, since, until, top)
@@ -37,11 +42,22 @@ class MemoryEventLog:
         clicked: Counter[tuple[str, str, str, int]] = Counter()
         clicks: Counter[tuple[str, str]] = Counter()
         with self._lock:
-            for search in self._searches.values():
-                if search.kind != "text" or search.where is None or not since <= search.timestamp < until:
+            searches = [
+                search
+                for search in self._searches.values()
+                if search.kind == "text" and since <= search.timestamp < until
+            ]
+            later = found_later(searches)
+            for search in searches:
+                if search.where is None:
                     continue
                 asked = search.phrase, search.where
-                mine = [event for event in self._events if event.query_id == search.query_id]
+                found = later.get(asked, set()).union(search.query_response_hit_ids)
+                mine = [
+                    event
+                    for event in self._events
+                    if event.query_id == search.query_id and event.object_id in found
+                ]
                 for at, is_clicked in shown_of(mine).items():
                     seen[asked + at] += 1
                     clicked[asked + at] += is_clicked

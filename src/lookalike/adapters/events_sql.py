@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,10 @@ from lookalike.core.clicks import Counts, Event, LoggedSearch
 
 FORGOTTEN_AT_ONCE = 5000
 """Rows deleted in one transaction: other writers wait for no longer than that takes."""
+ASKED_AT_ONCE = 500
+HITS = sa.select(searches.c.query_id, searches.c.query_response_hit_ids).where(
+    searches.c.query_id.in_(sa.bindparam("query_ids", expanding=True))
+)
 OLD = tuple(
     sa.delete(table).where(
         name.in_(
@@ -57,6 +61,16 @@ class SqlEventLog:
         if events_:
             with self._database.writing() as connection:
                 connection.execute(sa.insert(events), [_event_row(event) for event in events_])
+
+    def found(self, query_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Return the ids that each of these searches found, in order; a search that is not known is left out."""
+        wanted = list(query_ids)
+        found: dict[str, Sequence[str]] = {}
+        with self._database.reading() as connection:
+            for at in range(0, len(wanted), ASKED_AT_ONCE):
+                some = wanted[at : at + ASKED_AT_ONCE]
+                found |= {id_: tuple(ids) for id_, ids in connection.execute(HITS, {"query_ids": some})}
+        return found
 
     def counts(self, since: datetime, until: datetime, top: int) -> Counts:
         """Count the period from `since` to just before `until` as `core.clicks.count` does."""

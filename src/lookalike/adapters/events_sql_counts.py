@@ -50,6 +50,7 @@ IN_PERIOD = between(searches.c.timestamp_us)
 OF_SEARCH = events.join(searches, events.c.query_id == searches.c.query_id)
 IS_CLICK = events.c.action_name == CLICK
 PAST_FIRST = ones(searches.c.continued)
+IS_PHRASE = searches.c.kind == "text"
 
 DONE = (
     sa.select(
@@ -105,16 +106,10 @@ TALLIES = (
 )
 """The columns are those of `Tally`, after the kind."""
 
+AT = (events.c.query_id, events.c.object_id, events.c.ordinal)
+ASKED = (searches.c.phrase, searches.c.filter)
 SHOWN = (
-    sa.select(
-        events.c.query_id,
-        events.c.object_id,
-        events.c.ordinal,
-        searches.c.kind,
-        searches.c.phrase,
-        searches.c.filter,
-        sa.func.max(ones(IS_CLICK)).label("clicked"),
-    )
+    sa.select(*AT, *ASKED, sa.func.max(ones(IS_CLICK)).label("clicked"))
     .select_from(OF_SEARCH)
     .where(
         IN_PERIOD,
@@ -122,41 +117,56 @@ SHOWN = (
         events.c.ordinal <= MAX_POSITION,
         events.c.object_id.is_not(None),
     )
-    .group_by(
-        events.c.query_id,
-        events.c.object_id,
-        events.c.ordinal,
-        searches.c.kind,
-        searches.c.phrase,
-        searches.c.filter,
-    )
-    .subquery("shown")
+    .group_by(*AT, *ASKED)
 )
 """Each product of each search at each position, once."""
-POSITIONS = sa.select(SHOWN.c.ordinal, sa.func.count(), sa.func.sum(SHOWN.c.clicked)).group_by(
-    SHOWN.c.ordinal
+AT_POSITION = SHOWN.subquery("at_position")
+POSITIONS = sa.select(AT_POSITION.c.ordinal, sa.func.count(), sa.func.sum(AT_POSITION.c.clicked)).group_by(
+    AT_POSITION.c.ordinal
 )
 ACTIONS = (
     sa.select(events.c.action_name, sa.func.count())
     .where(between(events.c.timestamp_us))
     .group_by(events.c.action_name)
 )
-PER_PLACE = (
-    sa.select(
-        SHOWN.c.phrase,
-        SHOWN.c.filter,
-        SHOWN.c.object_id,
-        SHOWN.c.ordinal,
-        sa.func.count().label("seen"),
-        sa.func.sum(SHOWN.c.clicked).label("clicked"),
-        sa.func.sum(sa.func.sum(SHOWN.c.clicked))
-        .over(partition_by=(SHOWN.c.phrase, SHOWN.c.filter))
-        .label("clicks"),
+ELEMENTS = {"sqlite": "json_each", "postgresql": "json_array_elements_text"}
+"""What makes rows, with a column `value`, of a list of texts in JSON."""
+
+
+def per_place(dialect: str) -> sa.Subquery:
+    """Build what was shown for a phrase under a filter, product by product and position by position.
+
+    A product counts that the search itself found, or a later page for the same phrase and filter.
+    """
+    elements = getattr(sa.func, ELEMENTS[dialect])
+    page = elements(searches.c.query_response_hit_ids).table_valued("value", name="page")
+    is_mine = sa.exists(sa.select(page.c.value).where(page.c.value == events.c.object_id)).correlate(
+        searches, events
     )
-    .where(SHOWN.c.kind == "text", SHOWN.c.filter.is_not(None))
-    .group_by(SHOWN.c.phrase, SHOWN.c.filter, SHOWN.c.object_id, SHOWN.c.ordinal)
-    .subquery("per_place")
-)
+    mine = sa.func.max(ones(is_mine)).label("is_mine")
+    shown = SHOWN.add_columns(mine).where(IS_PHRASE, searches.c.filter.is_not(None)).subquery("shown")
+    later = (
+        sa.select(*ASKED, page.c.value.label("object_id"))
+        .distinct()
+        .select_from(searches.join(page, sa.true()))
+        .where(IN_PERIOD, IS_PHRASE, searches.c.continued)
+        .subquery("later")
+    )
+    is_same = [shown.c[name] == later.c[name] for name in ("phrase", "filter", "object_id")]
+    place = [shown.c[name] for name in ("phrase", "filter", "object_id", "ordinal")]
+    clicked = sa.func.sum(shown.c.clicked)
+    return (
+        sa.select(
+            *place,
+            sa.func.count().label("seen"),
+            clicked.label("clicked"),
+            sa.func.sum(clicked).over(partition_by=place[:2]).label("clicks"),
+        )
+        .select_from(shown.outerjoin(later, sa.and_(*is_same)))
+        .where(sa.or_(shown.c.is_mine == 1, later.c.object_id.is_not(None)))
+        .group_by(*place)
+        .subquery("per_place")
+    )
 
 
 def phrases(dialect: str, by: str, top: int) -> sa.Select[Any]:
@@ -221,12 +231,13 @@ def count(connection: sa.Connection, period: dict[str, int], top: int) -> Counts
 
 def shown(connection: sa.Connection, period: dict[str, int], min_clicks: int) -> list[Shown]:
     """Return what was shown for phrases with so many clicks."""
-    letters = BY_LETTER[connection.dialect.name]
-    texts = (PER_PLACE.c.phrase, PER_PLACE.c.filter, PER_PLACE.c.object_id)
+    dialect = connection.dialect.name
+    places = per_place(dialect)
+    texts = (places.c.phrase, places.c.filter, places.c.object_id)
     statement = (
-        sa.select(*texts, PER_PLACE.c.ordinal, PER_PLACE.c.seen, PER_PLACE.c.clicked)
-        .where(PER_PLACE.c.clicks >= min_clicks)
-        .order_by(*(sa.collate(text, letters) for text in texts), PER_PLACE.c.ordinal)
+        sa.select(*texts, places.c.ordinal, places.c.seen, places.c.clicked)
+        .where(places.c.clicks >= min_clicks)
+        .order_by(*(sa.collate(text, BY_LETTER[dialect]) for text in texts), places.c.ordinal)
     )
     return [Shown(*row) for row in _plain(connection, statement, period)]
 

@@ -8,9 +8,9 @@ from threading import Lock
 
 import numpy as np
 
-from lookalike.core.lexical import ALMOST, K1, MOST_STAND_INS, B, read_phrase
+from lookalike.core.lexical import ALMOST, BEGINS, K1, MOST_STAND_INS, B, read_phrase
 from lookalike.core.types import Allowed, Candidates, Keys, Similarities
-from lookalike.core.words import Document, code_in
+from lookalike.core.words import Document, beginning_in, code_in
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +51,8 @@ class _Held:
                 found += slot.idf * max(values, default=0.0)
             if asked.code and asked.code in document.codes:
                 scores[key] = 1.0
+            elif asked.beginning and any(code.startswith(asked.beginning) for code in document.codes):
+                scores[key] = BEGINS + (ALMOST - BEGINS) * min(found / asked.most, ALMOST)
             elif found:
                 scores[key] = min(found / asked.most, ALMOST)
         return scores
@@ -90,8 +92,9 @@ class MemoryLexicalIndex:
         return np.array([scores.get(key, np.nan) for key in keys.tolist()], np.float32)
 
     def names(self, text: str) -> bool:
-        code = code_in(text)
-        return bool(code) and any(code in document.codes for document in self._held.documents.values())
+        code, beginning = code_in(text), beginning_in(text)
+        held = {each for document in self._held.documents.values() for each in document.codes}
+        return code in held or (bool(beginning) and any(each.startswith(beginning) for each in held))
 
 
 def edits_between(one: str, other: str) -> int:

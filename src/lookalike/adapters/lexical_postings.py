@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from lookalike.core.lexical import ALMOST, K1, MOST_STAND_INS, Asked, B, Slot, read_phrase
+from lookalike.core.lexical import ALMOST, BEGINS, K1, MOST_STAND_INS, Asked, B, Slot, read_phrase
 from lookalike.core.types import Allowed, Candidates, Keys, Mask, Similarities
-from lookalike.core.words import Document, code_in
+from lookalike.core.words import Document, beginning_in, code_in
 
 GROWTH = 8
 """How many times as large as the next a segment is, at least."""
@@ -62,6 +62,10 @@ class _Postings:
             return slice(0, 0)
         return slice(int(self.starts[at]), int(self.starts[at + 1]))
 
+    def between(self, prefix: str) -> tuple[int, int]:
+        """Return the numbers of the words that begin so: the first, and the one after the last."""
+        return bisect_left(self.words, prefix), bisect_left(self.words, prefix + "\U0010ffff")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Segment:
@@ -78,13 +82,18 @@ class _Segment:
     def beginning(self, prefix: str) -> list[str]:
         """Return the most frequent words that begin so, the first in order if equally frequent."""
         held = self.postings
-        first, last = bisect_left(held.words, prefix), bisect_left(held.words, prefix + "\U0010ffff")
+        first, last = held.between(prefix)
         if first == last:
             return []
         alive = self.alive[held.rows[held.starts[first] : held.starts[last]]]
         counts = np.add.reduceat(alive, held.starts[first:last] - held.starts[first], dtype=np.int64)
         order = np.argsort(-counts, kind="stable")[:MOST_STAND_INS]
         return [held.words[first + int(at)] for at in order]
+
+    def with_code(self, beginning: str) -> Rows:
+        """Return the rows, dead ones too, of codes that begin so, int32 [n], some of them repeated."""
+        first, last = self.postings.between(CODE + beginning)
+        return self.postings.rows[self.postings.starts[first] : self.postings.starts[last]]
 
     def without(self, keys: Keys) -> _Segment:
         """Return the segment with these products dead."""
@@ -108,6 +117,9 @@ class _Segment:
             self._add(total, slot, mean_length)
         total *= np.float32(1 / asked.most) if asked.most else np.float32(0)
         np.minimum(total, np.float32(ALMOST), out=total)
+        if asked.beginning:
+            rows = self.with_code(asked.beginning)
+            total[rows] = np.float32(BEGINS) + np.float32(ALMOST - BEGINS) * total[rows]
         if asked.code:
             total[held.rows[held.span(CODE + asked.code)]] = 1
         return total
@@ -210,8 +222,11 @@ class PostingsIndex:
         return result
 
     def names(self, text: str) -> bool:
-        code = code_in(text)
-        return bool(code) and self._state.frequency(CODE + code) > 0
+        code, beginning = code_in(text), beginning_in(text)
+        state = self._state
+        return (bool(code) and state.frequency(CODE + code) > 0) or (
+            bool(beginning) and any(bool(s.alive[s.with_code(beginning)].any()) for s in state.segments)
+        )
 
 
 def _scored(state: _State, text: str) -> list[tuple[_Segment, Numbers]]:

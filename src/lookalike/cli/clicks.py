@@ -64,7 +64,9 @@ def clicks(
 def print_report(console: Console, report: Report) -> None:
     """Print the measures as tables."""
     console.print(f"searches from {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC")
-    console.print(_measures({"all": report.total, **report.by_kind}))
+    named = {"all": report.total, **report.by_kind}
+    for table in (_measures(named), _outcomes(named)):  # one of both would be wider than most windows
+        console.print(table)
     console.print("events: " + ", ".join(f"{number:,} {action}" for action, number in report.events.items()))
     if report.by_position:
         table = _table("position", "seen", "clicked", "CTR")
@@ -80,20 +82,27 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _measures(named: dict[str, Measures]) -> Table:
-    table = _table(
-        *("kind", "searches", "seen", "CTR", "clicks", "MRR", "no result", "cart", "bought", "diversity"),
-        *("p50 ms", "p95 ms", "p99 ms"),
-    )
+    table = _table("kind", "searches", "no results", "seen", "CTR", "clicks", "MRR")
     for kind, each in named.items():
-        times = each.latency
         table.add_row(
             kind,
             f"{each.searches:,}",
+            _percent(each.zero_result_share),
             f"{each.seen:,}",
             _percent(each.ctr),
             _number(each.clicks_per_search),
             _number(each.mrr),
-            *map(_percent, (each.zero_result_share, each.add_to_cart_rate, each.purchase_rate)),
+        )
+    return table
+
+
+def _outcomes(named: dict[str, Measures]) -> Table:
+    table = _table("kind", "cart", "bought", "diversity", "p50 ms", "p95 ms", "p99 ms")
+    for kind, each in named.items():
+        times = each.latency
+        table.add_row(
+            kind,
+            *map(_percent, (each.add_to_cart_rate, each.purchase_rate)),
             _number(each.diversity),
             *(_number(ms) for ms in ((times.p50_ms, times.p95_ms, times.p99_ms) if times else (None,) * 3)),
         )
@@ -101,7 +110,7 @@ def _measures(named: dict[str, Measures]) -> Table:
 
 
 def _phrases(title: str, phrases: tuple[PhraseCount, ...]) -> Table:
-    table = _table(title, "searches", "no result", "CTR")
+    table = _table(title, "searches", "no results", "CTR")
     for each in phrases:
         ctr = each.clicked / each.seen if each.seen else None
         table.add_row(escape(each.phrase), f"{each.searches:,}", f"{each.zero_results:,}", _percent(ctr))
@@ -111,7 +120,8 @@ def _phrases(title: str, phrases: tuple[PhraseCount, ...]) -> Table:
 def _table(*headings: str) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1))
     for at, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if at else "left", overflow="fold")
+        # Long phrases are folded; a number is never cut in two.
+        table.add_column(heading, justify="right" if at else "left", overflow="fold", no_wrap=at > 0)
     return table
 
 

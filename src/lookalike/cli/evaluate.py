@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
+from lookalike.core.judgments import read_judgments
+
+if TYPE_CHECKING:
+    from lookalike.api import Shop
 
 
 def evaluate(
@@ -44,12 +48,22 @@ def evaluate(
                 options=options,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
-        typer.echo(text_report(evaluation))
+        absent = _absent(opened, judgments)
+        typer.echo(text_report(evaluation, absent))
         if as_json:
-            as_json.write_text(json_report(evaluation), encoding="utf-8")
+            as_json.write_text(json_report(evaluation, absent), encoding="utf-8")
         if html:
+            pictures = opened.picture_of
             page = html_report(
-                evaluation, opened.picture_of, lambda form: opened.query_picture(form, judgments.parent)
+                evaluation, pictures, lambda form: opened.query_picture(form, judgments.parent), absent
             )
             html.write_text(page, encoding="utf-8")
             typer.echo(f"report with pictures: {html}")
+
+
+def _absent(shop: Shop, judgments: Path) -> list[str]:
+    """Return the products that are judged relevant and that the shop does not have."""
+    found, _ = read_judgments(judgments.read_text(encoding="utf-8").split("\n"))
+    relevant = dict.fromkeys(id_ for each in found for id_, grade in each.relevant.items() if grade > 0)
+    held = shop.get(relevant)
+    return [id_ for id_ in relevant if id_ not in held]

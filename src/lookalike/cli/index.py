@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
+from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption, TextEncoderOption
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +35,36 @@ if TYPE_CHECKING:
     from lookalike.engine.ingest import IngestReport
 
 SHOWN_PROBLEMS = 5
+
+
+def _plan(place: str | None) -> None:
+    """Print what index each space of a shop would have, and leave."""
+    if place is None:
+        return
+    from lookalike.settings import load_settings
+    from lookalike.wiring import plan_indexes
+
+    planned = plan_indexes(place, load_settings())
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    for name in ("space", "vectors", "index", "memory", "disk", "recall@10", "build", "search"):
+        table.add_column(
+            name, no_wrap=name != "index", justify="left" if name in ("space", "index") else "right"
+        )
+    for each in planned:
+        search = "" if each.search_us is None else f"{each.search_us / 1e3:.2f} ms"
+        table.add_row(
+            each.space,
+            f"{each.vectors:,} x {each.dim}",
+            f"{each.kind}: {each.parameters}",
+            f"{each.memory_bytes / 1e6:,.0f} MB",
+            f"{each.disk_bytes / 1e6:,.0f} MB",
+            f"{each.recall:.3f}",
+            f"{each.build_s:,.1f} s{'' if each.measured else ' or so'}",
+            search,
+        )
+    console = Console(highlight=False)
+    console.print(table if planned else "nothing was indexed yet: there is nothing to plan")
+    raise typer.Exit
 
 
 def index(  # noqa: PLR0913 - one option per thing a person can say
@@ -54,13 +84,36 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
     images: Annotated[
         Path | None, typer.Option(help="The folder image paths start from, if not the source's own.")
     ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--split", help='Say at what the lists in a column are split: sizes=";", or sizes=@none.'
+        ),
+    ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Also delete the products that are not in SOURCE.")
+        bool,
+        typer.Option(
+            "--prune", help="Also delete the products that are not in SOURCE, unless they are too many."
+        ),
     ] = False,
+    prune_any: Annotated[
+        bool, typer.Option("--prune-any", help="Also delete them if they are most of the shop.")
+    ] = False,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan",
+            metavar="SHOP",
+            is_eager=True,
+            callback=_plan,
+            help="Only print which index each space of a shop would have, and what that takes.",
+        ),
+    ] = None,
     failures: Annotated[
         Path | None, typer.Option(help="CSV file for rows and fields that could not be used.")
     ] = None,
     encoder: EncoderOption = None,
+    text_encoder: TextEncoderOption = None,
     reembed: Annotated[
         bool, typer.Option("--reembed", help="Allow another encoder than the shop was made with.")
     ] = False,
@@ -86,8 +139,18 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
     overrides = dict(_override(text) for text in columns or [])
     file = failures or Path(f"{Path(shop).stem if '://' not in shop else 'shop'}-failures.csv")
     open_source(source, query)  # a wrong path must not leave an empty shop behind
-    with open_shop(shop, encoder=encoder, reembed=reembed) as opened:
-        run_index(opened, source, file, columns=overrides, query=query, images=images, prune=prune)
+    with open_shop(shop, encoder=encoder, text_encoder=text_encoder, reembed=reembed) as opened:
+        run_index(
+            opened,
+            source,
+            file,
+            columns=overrides,
+            split=dict(_split(text) for text in split or []),
+            query=query,
+            images=images,
+            prune=prune or prune_any,
+            prune_any=prune_any,
+        )
 
 
 def run_index(shop: Shop, source: str, failures: Path, **options: Any) -> None:
@@ -112,6 +175,12 @@ def run_index(shop: Shop, source: str, failures: Path, **options: Any) -> None:
         progress.update(task, total=report.read, completed=report.read, description="done")
     print_report(console, report, len(shop), prune=bool(options.get("prune")))
     problems.print_to(console)
+    if report.spared:
+        raise InputError(
+            f"nothing was deleted: {report.spared:,} of {len(shop):,} products are not in {source}, which is too many to be "
+            "believed",
+            hint="Check that the source is complete. If they are to go, add --prune-any.",
+        )
 
 
 def _override(text: str) -> tuple[str, str]:
@@ -121,6 +190,15 @@ def _override(text: str) -> tuple[str, str]:
             f"--map {text}: no '='", hint="Write --map FIELD=COLUMN, such as --map title=productDisplayName."
         )
     return field.strip(), column.strip()
+
+
+def _split(text: str) -> tuple[str, str]:
+    column, equals, separator = text.partition("=")
+    if not equals:
+        raise InputError(
+            f"--split {text}: no '='", hint='Write --split COLUMN=SIGN, such as --split sizes=";".'
+        )
+    return column.strip(), separator
 
 
 class _Rate(ProgressColumn):
@@ -168,7 +246,7 @@ def print_report(console: Console, report: IngestReport, products: int, *, prune
     console.print(f"images {report.images:,}, failed {report.failed_images:,}; embedded: {encoded}")
     if prune and report.failed:
         console.print("[yellow]nothing was pruned: rows that failed may be products of the shop[/]")
-    elif prune:
+    elif prune and not report.spared:
         console.print(f"deleted {report.deleted:,} products that were not in the source")
     console.print(f"the shop now holds {products:,} products")
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lookalike import __version__
-from lookalike.cli import clicks, demo, evaluate, index, keys, search, serve
+from lookalike.cli import clicks, demo, evaluate, index, keys, models, search, serve, upgrade
 from lookalike.core.errors import LookalikeError
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app.command("clicks")(clicks.clicks)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
+app.add_typer(upgrade.app, name="upgrade")
+app.add_typer(models.app, name="models")
 
 
 def _version(wanted: bool) -> None:

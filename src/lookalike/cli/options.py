@@ -16,3 +16,9 @@ DEFAULT_SHOP = "shop.db"
 EncoderOption = Annotated[
     str | None, typer.Option("--encoder", help="Encoder by name; by default the one the shop was made with.")
 ]
+TextEncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--text-encoder", help="Another encoder for titles and descriptions; the first keeps pictures."
+    ),
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from lookalike.questions import Question
 
 
+WIDE = 110
+"""Columns of a window in which a table of results has room for everything."""
+
+
 def search(  # noqa: PLR0913 - one option per thing a person can ask
+    words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     image: Annotated[
         list[str] | None, typer.Option("--image", "-i", help="A photo: path or URL. May be repeated.")
     ] = None,
@@ -71,6 +77,7 @@ def search(  # noqa: PLR0913 - one option per thing a person can ask
     """
     from lookalike.api import open as open_shop
 
+    _require_question(words or [], shop, asked=any((image, text, like, minus, where, cursor, facet)))
     question: dict[str, Any] = {
         "image": image,
         "text": text,
@@ -83,7 +90,7 @@ def search(  # noqa: PLR0913 - one option per thing a person can ask
         "rerank": rerank,
         "diversity": diversity,
         "group": group,
-        "facets": facet,
+        "facets": [name.strip() for each in facet or [] for name in each.split(",") if name.strip()] or None,
         "cursor": cursor,
     }
     asked: Question = {name: value for name, value in question.items() if value is not None}  # type: ignore[assignment]
@@ -105,6 +112,30 @@ def search(  # noqa: PLR0913 - one option per thing a person can ask
         console.print(f"page with pictures: {html}")
 
 
+def _require_question(words: list[str], shop: str, *, asked: bool) -> None:
+    """Raise QueryError for a search that asks nothing, or says it where nothing can be said."""
+    if not words and asked:
+        return
+    place, *rest = words if words and _is_place(words[0]) else [shop, *words]
+    option = "" if place == DEFAULT_SHOP else f" --shop {place}"
+    if rest:
+        raise QueryError(
+            f"it is not clear what {' '.join(words)!r} is",
+            hint=f'Ask for a phrase with: lookalike search{option} --text "{" ".join(rest)}"',
+        )
+    raise QueryError(
+        "there is no question",
+        hint=f"""Ask for a phrase, a photo or a product, or give a filter:
+  lookalike search{option} --text "red checked shirt"
+  lookalike search{option} --image photo.jpg --where "price < 50"
+  lookalike search{option} --like P1042""",
+    )
+
+
+def _is_place(word: str) -> bool:
+    return "://" in word or word.endswith((".db", ".sqlite")) or Path(word).is_file()
+
+
 def show(
     ids: Annotated[
         list[str] | None, typer.Argument(help="Product ids; without one, the shop as a whole.")
@@ -118,15 +149,10 @@ def show(
     with open_shop(shop, create=False) as opened:
         if ids:
             found = opened.get(ids)
-            missing = [id_ for id_ in ids if id_ not in found]
             typer.echo(
                 json.dumps([as_plain(product) for product in found.values()], ensure_ascii=False, indent=2)
             )
-            if missing:
-                raise QueryError(
-                    f"no product {', '.join(missing)}",
-                    hint="Check the id; `lookalike search` prints ids.",
-                )
+            _require_all(ids, found)
             return
         console.print(f"{shop}: {len(opened):,} products")
         table = Table(box=None, header_style="bold", padding=(0, 2))
@@ -135,6 +161,15 @@ def show(
         for name, holds in opened.columns.items():
             table.add_row(escape(name), holds)
         console.print(table)
+
+
+def _require_all(ids: list[str], found: Mapping[str, Product]) -> None:
+    """Raise QueryError for ids that no product has."""
+    missing = [id_ for id_ in ids if id_ not in found]
+    if missing:
+        raise QueryError(
+            f"no product {', '.join(missing)}", hint="Check the id; `lookalike search` prints ids."
+        )
 
 
 def delete(
@@ -147,7 +182,10 @@ def delete(
     from lookalike.api import open as open_shop
 
     with open_shop(shop, create=False) as opened:
-        typer.echo(f"deleted {opened.delete(ids):,} products")
+        found = opened.get(ids)
+        gone = opened.delete(ids)
+        typer.echo(f"deleted {gone:,} {'product' if gone == 1 else 'products'}")
+        _require_all(ids, found)
 
 
 def _weight(text: str) -> tuple[str, float]:
@@ -159,44 +197,46 @@ def _weight(text: str) -> tuple[str, float]:
 
 
 def print_result(console: Console, result: SearchResult, *, explain: bool) -> None:
-    """Print hits, then facets, and how the answer was found."""
+    """Print results, then facets, and how the answer was found."""
     if not result.hits:
-        console.print("nothing found")
+        console.print("no results")
     elif explain:
         _print_explained(console, result)
     else:
-        console.print(_table(result))
+        console.print(_table(result, console.width))
     for name, values in result.facets.items():
         counted = ", ".join(f"{value.value} ({value.count:,})" for value in values[:12])
         console.print(f"[bold]{escape(name)}[/]: {escape(counted)}", soft_wrap=True)
     for note in result.notes:
         console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
     took = ", ".join(f"{stage} {ms:.1f}" for stage, ms in result.took_ms.items())
-    console.print(
-        f"[dim]{result.matched:,} products could match · plan {result.plan} · ms: {took}[/]", soft_wrap=True
-    )
+    products = "1 product" if result.matched == 1 else f"{result.matched:,} products"
+    console.print(f"[dim]{products} could match · plan {result.plan} · ms: {took}[/]", soft_wrap=True)
     if result.cursor:
         console.print(f"[dim]next page: --cursor {result.cursor}[/]", soft_wrap=True)
 
 
-def _table(result: SearchResult) -> Table:
+def _table(result: SearchResult, width: int) -> Table:
+    """Lay the results out; where there is little room titles have it, and of categories only the last step is shown."""
+    is_wide = width >= WIDE
     table = Table(box=None, header_style="bold", padding=(0, 1))
     for heading in ("", "id", "title", "price", "category", "score"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=heading != "title", max_width=44)
+        most = 44 if is_wide or heading == "title" else width // 5
+        table.add_column(heading, overflow="ellipsis", no_wrap=heading != "title", max_width=most)
     for rank, hit in enumerate(result.hits, 1):
         product = hit.product
         cells = (
             product.id,
             product.title,
             _price(product),
-            product.categories[0] if product.categories else "",
+            _category(product, is_wide=is_wide),
         )
         table.add_row(str(rank), *(escape(cell) for cell in cells), f"{hit.score:.3f}")
     return table
 
 
 def _print_explained(console: Console, result: SearchResult) -> None:
-    """Print each hit with the terms of its score, the weightiest first."""
+    """Print each result with the terms of its score, the weightiest first."""
     for rank, hit in enumerate(result.hits, 1):
         product = hit.product
         console.print(
@@ -207,6 +247,11 @@ def _print_explained(console: Console, result: SearchResult) -> None:
             raw = "" if term.similarity is None else f", similarity {term.similarity:.3f}"
             said = f"{term.name}{of}: {term.value:.3f} x weight {term.weight:.3f}{raw}"
             console.print(f"   [dim]{term.contribution:+.3f}  {escape(said)}[/]", soft_wrap=True)
+
+
+def _category(product: Product, *, is_wide: bool) -> str:
+    path = product.categories[0] if product.categories else ""
+    return path if is_wide else path.rpartition("/")[2]
 
 
 def _price(product: Product) -> str:

@@ -24,6 +24,7 @@ LAST_PORT = 65_535
 
 
 def serve(
+    words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     shop: ShopOption = DEFAULT_SHOP,
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")
@@ -49,10 +50,15 @@ def serve(
     /openapi.json describes every route, /readyz says whether the shop is loaded, /metrics is for Prometheus. Settings are
     [service] in lookalike.toml. Each request becomes a line of JSON on standard error.
     """
+    if words:
+        raise InputError(
+            f"what to serve goes behind --shop: {' '.join(words)}", hint=f"lookalike serve --shop {words[0]}"
+        )
     # Requests run side by side already: libraries that would split each among all cores make them wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     served = plan_service(shop, host, encoder=encoder, workers=workers)
     with listening(host, port) as listener:
+        wiring.open_catalog(shop, create=False).close()  # what is not there is told before anything is logged
         shown = f"[{host}]" if ":" in host else host
         line = f"serving {shop} at http://{shown}:{listener.getsockname()[1]}"
         by = f" by {workers} processes" if workers > 1 else ""
@@ -86,7 +92,7 @@ def _serve(served: Served, listener: socket.socket, on_ready: Callable[[], None]
         serve_alone(served, listener, on_ready)
     else:
         log_json_lines()
-        workers = Workers(served.workers, work, (served, listener))
+        workers = Workers(served.workers, work, (served, listener), served.settings.stalled_s)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, workers.stop)
         workers.run(on_ready, listener.close, DRAIN_S + 10)

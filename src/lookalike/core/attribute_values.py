@@ -11,7 +11,7 @@ from typing import Final
 from lookalike.core.errors import RowError
 from lookalike.core.moments import moment
 from lookalike.core.types import Value
-from lookalike.core.values import PLAIN, clean, is_missing, plain, text
+from lookalike.core.values import PLAIN, clean, is_missing, label, plain, text, unescaped
 
 MAX_DEPTH: Final = 4
 """Levels of nested objects that become names with dots; deeper ones are kept as JSON text."""
@@ -45,7 +45,7 @@ def attribute_name(column: str) -> str:
 def attribute(value: object) -> Value | None:
     """Read a plain value that is not an object as an attribute, None when it is missing."""
     if isinstance(value, str):
-        return clean(value) or None
+        return unescaped(clean(value)) or None
     if is_missing(value):
         return None
     if isinstance(value, bool):
@@ -78,7 +78,7 @@ def _dated(value: date) -> Value:
 
 def _member(value: object) -> str:
     value = plain(value)
-    return text(_as_json(value) if isinstance(value, Mapping | list | tuple) else value)
+    return text(_as_json(value)) if isinstance(value, Mapping | list | tuple) else label(value)
 
 
 def _as_json(value: Mapping[object, object] | Sequence[object]) -> str:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from lookalike.core.columns import Columns
 from lookalike.core.types import Keys, Vectors
+from lookalike.core.words import DIGITS_OF_A_NUMBER
 
 Floats = NDArray[np.float32]
 
@@ -223,12 +224,21 @@ def _token_lists(columns: Columns, name: str, keys: Keys) -> list[list[str]]:
 def _learn_number(columns: Columns, name: str, keys: Keys) -> Field | None:
     numbers = columns.numbers(name, keys)
     numbers = numbers[np.isfinite(numbers)]
-    if len(numbers) < LEAST_COVERAGE * len(keys):
+    if len(numbers) < LEAST_COVERAGE * len(keys) or (name not in EXPECTED and _are_codes(numbers)):
         return None
     log = bool((numbers > 0).all())
     places = np.log(numbers) if log else numbers
     spread = float(places.std())
     return Field(name, 1.0, log=log, mean=float(places.mean()), spread=spread) if spread > 1e-9 else None
+
+
+def _are_codes(numbers: NDArray[np.float64]) -> bool:
+    """Say whether numbers are barcodes, article numbers or the like: whole, long, and hardly any of them twice.
+
+    They tell products apart and measure nothing: two that are near are no more alike than any.
+    """
+    long = (np.abs(numbers) >= 10 ** (DIGITS_OF_A_NUMBER - 1)) & (numbers == np.floor(numbers))
+    return bool(long.mean() > 0.5) and len(np.unique(numbers)) > 0.5 * len(numbers)
 
 
 def _learn_words(name: str, token_lists: Mapping[str, list[list[str]]], sample: Sample) -> Field | None:

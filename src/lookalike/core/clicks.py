@@ -283,6 +283,15 @@ def shown_of(events: Iterable[Event]) -> dict[tuple[str, int], bool]:
     return shown
 
 
+def found_later(searches: Iterable[LoggedSearch]) -> dict[tuple[str, str | None], set[str]]:
+    """Return what later pages found, by phrase and filter: clients report that under the id of the first page."""
+    found: defaultdict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for search in searches:
+        if search.continued:
+            found[search.phrase, search.where].update(search.query_response_hit_ids)
+    return found
+
+
 # --- measures ---------------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from lookalike.core.amounts import price
@@ -35,6 +36,48 @@ def looks_like_code(cell: object) -> bool:
     if not 0 < len(words) <= _MAX_CODE_CHARS or any(map(str.isspace, words)):
         return False
     return not _NO_CODE.fullmatch(words) and not looks_like_images(words)
+
+
+SEPARATORS: Final = (";", "|", ",")
+"""What may stand between the values of a list in one cell."""
+_LIST_CELLS, _LIST_SHARE = 4, 0.25  # so many different cells, and so large a share of all, must be split
+_MAX_PART_CHARS: Final = 40
+_MAX_PART_WORDS: Final = 4
+
+
+def separator_of(cells: Sequence[object]) -> str:
+    """Return what splits the texts of a column into lists, "" if they are none: something that stands in many of them, and
+    whose parts are short and come again in other cells.
+
+    A comma is also one that places and names have ("Berlin, Germany"): there, parts must come at several places of a list.
+    """
+    words = [cell for cell in cells if isinstance(cell, str)]
+    return next((each for each in SEPARATORS if len(words) == len(cells) and _splits(words, each)), "")
+
+
+def _splits(words: Sequence[str], separator: str) -> bool:
+    lists = [[part.strip() for part in cell.split(separator)] for cell in dict.fromkeys(words)]
+    long = [parts for parts in lists if len(parts) > 1]
+    if len(long) < _LIST_CELLS or sum(separator in cell for cell in words) < _LIST_SHARE * len(words):
+        return False
+    parts = [part for part in chain.from_iterable(lists) if part]
+    if len(parts) < 2 * len(set(parts)) or not all(map(_is_short, parts)):
+        return False
+    return separator != "," or _moves(lists)
+
+
+def _is_short(part: str) -> bool:
+    return len(part) <= _MAX_PART_CHARS and len(part.split()) <= _MAX_PART_WORDS
+
+
+def _moves(lists: Sequence[Sequence[str]]) -> bool:
+    """Say whether most of the parts that come again come at several places."""
+    places: dict[str, list[int]] = {}
+    for parts in lists:
+        for place, part in enumerate(parts):
+            places.setdefault(part, []).append(place)
+    again = [found for found in places.values() if len(found) > 1]
+    return 2 * sum(len(set(found)) > 1 for found in again) >= len(again) > 0
 
 
 def in_dollars(cell: object) -> bool:

@@ -59,7 +59,8 @@ class ColumnMap:
     """Which source columns feed which product field; every other column becomes an attribute under its own name.
 
     `levels` says that the columns of `categories` are the levels of one path. `currency` is the one a price column has in its
-    name. `kinds` says what the attributes of a source without types are. `examples` and `notes` are for people.
+    name. `kinds` says what the attributes of a source without types are; `separators`, at what the texts of a column are split
+    into lists. `examples` and `notes` are for people.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -67,6 +68,7 @@ class ColumnMap:
     levels: bool = False
     currency: str | None = None
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    separators: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -104,8 +106,16 @@ def typed(value: object, kind: Kind) -> object:
     return value if found is None else found
 
 
+def split_at(value: object, separator: str) -> object:
+    """Split a text into the list it writes; anything else stays as it is."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(separator) if part.strip()]
+
+
 def describe(column_map: ColumnMap) -> list[tuple[str, str, str]]:
-    """Return what to print before work begins: (field, source columns, type and example), and one row for all attributes.
+    """Return what to print before work begins: (field, source columns, type and example), one row for all attributes, and one
+    for those that are split into lists at the same sign.
 
     With two spaces around each cell, the rows fit 80 columns.
     """
@@ -113,12 +123,30 @@ def describe(column_map: ColumnMap) -> list[tuple[str, str, str]]:
         (name, _listed(columns, _COLUMNS_WIDTH, _between(name, column_map)), _seen(columns, column_map))
         for name, columns in column_map.fields.items()
     ]
-    names = [name for name, _, _ in rows] + ["attributes"] * bool(column_map.attributes)
-    room = _WIDTH - max(map(len, names), default=0) - max((len(of) for _, of, _ in rows), default=0)
-    shown = [(name, of, _cut(what, room)) for name, of, what in rows]
-    return (
-        [*shown, ("attributes", "", _listed(column_map.attributes, room))] if column_map.attributes else shown
-    )
+    split = [
+        (
+            "lists",
+            _listed(columns, _COLUMNS_WIDTH),
+            f'split at "{separator}", {_first(columns[0], column_map)}',
+        )
+        for separator, columns in _by_separator(column_map).items()
+    ]
+    names = [name for name, _, _ in rows + split] + ["attributes"] * bool(column_map.attributes)
+    room = _WIDTH - max(map(len, names), default=0) - max((len(of) for _, of, _ in rows + split), default=0)
+    if column_map.attributes:
+        rows.append(("attributes", "", _listed(column_map.attributes, room)))
+    return [(name, of, _cut(what, room)) for name, of, what in rows + split]
+
+
+def _by_separator(column_map: ColumnMap) -> dict[str, list[str]]:
+    columns: dict[str, list[str]] = {}
+    for column, separator in column_map.separators.items():
+        columns.setdefault(separator, []).append(column)
+    return columns
+
+
+def _first(column: str, column_map: ColumnMap) -> str:
+    return column_map.examples.get(column, "").removeprefix("text, ")
 
 
 _WIDTH: Final = 80 - 3 * 4

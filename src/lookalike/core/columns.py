@@ -322,6 +322,20 @@ class Columns:
             return [() for _ in codes]
         return [column.coded.values[code] for code in codes]
 
+    def occurs(self, where: Filter) -> bool:
+        """Say whether any findable product satisfies a filter, which is not remembered."""
+        mask, live = self.mask(where), self._live
+        size = min(len(mask), len(live))
+        return bool(np.any(mask[:size] & live[:size]))
+
+    def texts(self, name: str, at_most: int) -> list[str]:
+        """Return the distinct texts of a column, also of products that are gone; [] if it holds more than `at_most` values."""
+        column = self._columns.get(name)
+        if column is None or column.coded is None or len(column.coded.values) > at_most:
+            return []
+        scalars = (scalar for value in [*column.coded.values] for scalar in value)
+        return list(dict.fromkeys(scalar for scalar in scalars if isinstance(scalar, str)))
+
     def facets(self, names: Sequence[str], allowed: Allowed) -> Mapping[str, tuple[FacetValue, ...]]:
         """Count the values of the named columns among the allowed products."""
         return {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lookalike.core import amounts, moments, names, values
-from lookalike.core.values import clean, is_missing, plain, text
+from lookalike.core.values import clean, is_missing, label, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def category_path(value: object, depth: int = 0) -> str:
         value = next((value[key] for key in ("path", "name", "title") if key in value), value)
     if isinstance(value, list | tuple) and depth < 2:
         return "/".join(filter(None, (category_path(part, depth + 1) for part in value)))
-    words = " ".join(text(value).split())
+    words = " ".join(label(value).split())
     return "" if words.lower() in values.NULL_WORDS else "/".join(filter(None, _SEPARATOR.split(words)))
 
 
@@ -119,7 +119,7 @@ def price(value: object) -> float | None:
 
 def brand(value: object) -> str | None:
     """Read a brand, None when missing."""
-    return text(value) or None
+    return label(value) or None
 
 
 def _words(written: str, field: str = "") -> tuple[str, ...]:
@@ -163,7 +163,7 @@ FIELDS: Final = (
     ),
     Field(
         "title",
-        text,
+        values.prose,
         _words(
             "title name producttitle productname displayname prodname itemname heading headline caption",
             "title",

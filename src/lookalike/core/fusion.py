@@ -176,7 +176,8 @@ def ceiling(signals: Sequence[Signal], mode: Mode) -> float:
 def explain(signals: Sequence[Signal], mode: Mode, names: Sequence[str]) -> list[list[Because]]:
     """Return, for each of the n products, the terms that add up to its relevance; `names` are those of the parts.
 
-    In the modes any and all only the deciding part has a say.
+    In the modes any and all only the deciding part has a say. A negative part that takes nothing away is told too, with a
+    weight of 0.
     """
     positive, negative = _parts(signals)
     factors = _shares(positive, mode) + _penalties(positive, negative)
@@ -184,7 +185,7 @@ def explain(signals: Sequence[Signal], mode: Mode, names: Sequence[str]) -> list
     for factor, part in zip(factors, positive + negative, strict=True):
         for signal in part.signals:
             values = signal.values
-            for number in np.flatnonzero(factor):
+            for number in np.flatnonzero(factor) if part.weight > 0 else range(len(factor)):
                 weight, value = float(factor[number]) * signal.weight, float(values[number])
                 raw = float(signal.similarities[number])
                 because[number].append(

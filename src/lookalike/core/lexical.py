@@ -1,6 +1,7 @@
 """How well the words of a phrase are found in a product: BM25, as a share of all that the phrase says.
 
-    score(phrase, product) = sum of idf(slot) x found(slot, product)  /  sum of idf(slot),   1 if the phrase is its code
+    score(phrase, product) = sum of idf(slot) x found(slot, product)  /  sum of idf(slot),   1 if the phrase is its code,
+                             BEGINS + (ALMOST - BEGINS) x all this if its code begins with the phrase
 
 A *slot* is one word of the phrase with everything that may stand for it: itself, its plural or singular, the same written
 in one with a neighbour ("back pack"), and, if the catalogue does not know the word, what it may be the beginning of (for the
@@ -23,7 +24,7 @@ from itertools import pairwise
 from math import log
 from typing import Protocol
 
-from lookalike.core.words import LONGEST_WORD, code_in, in_one, runs
+from lookalike.core.words import LONGEST_WORD, beginning_in, code_in, in_one, runs
 
 K1, B = 1.0, 0.5
 """How soon a repeated word adds little more, and how much the length of a text counts against it."""
@@ -36,6 +37,8 @@ OTHER_NUMBER = 0.9
 SHORTEST_PREFIX = 2
 ALMOST = 0.999
 """The most that a product can score whose code is not the phrase."""
+BEGINS = 0.9
+"""The least that a product scores whose code begins with the phrase: more than words that only resemble it do."""
 ONE_TYPO, TWO_TYPOS = 4, 8
 """Letters of a word in which one typing error is allowed for, and two."""
 
@@ -69,10 +72,11 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A phrase, read: its slots, and all of it as a code ("" if it cannot be one)."""
+    """A phrase, read: its slots, all of it as a code, and as the beginning of one ("" if it cannot be one)."""
 
     slots: tuple[Slot, ...]
     code: str
+    beginning: str = ""
 
     @property
     def most(self) -> float:
@@ -89,7 +93,7 @@ def read_phrase(text: str, vocabulary: Vocabulary, products: int) -> Asked:
         _slot(word, wholes, vocabulary, products, typing=open_end and number == len(words) - 1)
         for number, (word, wholes) in enumerate(words.items())
     ]
-    return Asked(tuple(slots), code_in(text))
+    return Asked(tuple(slots), code_in(text), beginning_in(text))
 
 
 def _with_whole(phrase: list[tuple[str, ...]]) -> dict[str, set[str]]:

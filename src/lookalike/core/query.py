@@ -50,7 +50,10 @@ class ProductPart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorPart:
-    """Products near a vector of one space: float32 [dim], made unit length on the way in."""
+    """Products near a vector of one space: float32 [dim], made unit length on the way in.
+
+    Without a space, "", it is of the one whose vectors are as long.
+    """
 
     space: str
     vector: NDArray[np.float32] = field(repr=False)
@@ -59,7 +62,7 @@ class VectorPart:
     @property
     def name(self) -> str:
         """How answers refer to this part."""
-        return f"{self.space} vector"
+        return f"{self.space} vector".strip()
 
 
 Part = ImagePart | TextPart | ProductPart | VectorPart

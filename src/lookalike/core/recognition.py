@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from lookalike.core.amounts import CODES
-from lookalike.core.clues import LIKELY, in_dollars, looks_like_code, readable
+from lookalike.core.clues import LIKELY, in_dollars, looks_like_code, readable, separator_of
 from lookalike.core.column_map import NOTHING, ROW_NUMBER, ColumnMap, Kind, example, kind_of
 from lookalike.core.errors import InputError, SourceError
 from lookalike.core.fields import (
@@ -56,12 +56,14 @@ def recognise(
     columns: Sequence[str],
     samples: Sequence[Mapping[str, object]],
     overrides: Mapping[str, str] | None = None,
+    splits: Mapping[str, str] | None = None,
 ) -> ColumnMap:
     """Find the columns of each product field from the first rows of a source (see SAMPLE_ROWS).
 
     `overrides` maps a field to a column, to several separated by commas (images; the levels of a category path), to "@none",
-    or for the id to "@row". A source whose every cell is text (CSV) has no types: those of its attributes are then found per
-    column. Raises InputError for an override that names no field or no column, SourceError when no column can be the id.
+    or for the id to "@row". A source whose every cell is text (CSV) has no types: those of its attributes, and which of them
+    are lists, are then found per column; `splits` maps a column to what separates its lists, or to "@none". Raises InputError
+    for an override that names no field or no column, SourceError when no column can be the id.
     """
     cells = {
         column: [v for row in samples if not is_missing(v := plain(row.get(column)))] for column in columns
@@ -73,21 +75,52 @@ def recognise(
     priced = _currency_in(fields.get("price", ())) if "currency" not in claims.fields else None
     if "currency" not in claims.fields and not priced:
         claims.note_dollars()
+    kinds = _kinds(cells)
+    separators = {} if kinds is None else _separators(cells, kinds, claims)
+    for column, separator in _said_splits(columns, splits or {}).items():
+        separators.pop(column, None)
+        if separator != NOTHING:
+            separators[column] = separator
     return ColumnMap(
         fields=fields,
         attributes=tuple(claims.free),
         levels=levels,
         currency=priced,
-        kinds=_kinds(cells),
+        kinds=kinds or {},
+        separators=separators,
         examples={column: example(held) for column, held in cells.items()},
         notes=tuple(claims.notes),
     )
 
 
-def _kinds(cells: Cells) -> dict[str, Kind]:
+def _kinds(cells: Cells) -> dict[str, Kind] | None:
+    """Return what the columns of a source without types are, None for one that has types."""
     if not all(isinstance(cell, str) for held in cells.values() for cell in held):
-        return {}
+        return None
     return {column: kind for column, held in cells.items() if (kind := kind_of(held)) != "text"}
+
+
+def _separators(cells: Cells, kinds: Mapping[str, Kind], claims: _Claims) -> dict[str, str]:
+    """Return what the attributes that are lists are split at, and say so."""
+    found = {
+        column: separator
+        for column in claims.free
+        if column not in kinds and (separator := separator_of(cells[column]))
+    }
+    if found:
+        first = next(iter(found))
+        claims.notes.append(f"Lists are split; to keep cells whole, say --split {first}={NOTHING}.")
+    return found
+
+
+def _said_splits(columns: Sequence[str], splits: Mapping[str, str]) -> dict[str, str]:
+    for column, separator in splits.items():
+        if not separator.strip():
+            raise InputError(
+                f'"{column}" cannot be split at "{separator}".',
+                hint='Name a sign, such as --split sizes=";".',
+            )
+    return {_column(column, columns): separator for column, separator in splits.items()}
 
 
 def _currency_in(columns: Sequence[str]) -> str | None:
@@ -113,15 +146,14 @@ def _overridden(columns: Sequence[str], overrides: Mapping[str, str]) -> dict[st
     return fields
 
 
-def _column(wanted: str, columns: Sequence[str], name: str) -> str:
+def _column(wanted: str, columns: Sequence[str], name: str = "") -> str:
     if wanted in columns or (wanted == ROW_NUMBER and name == "id"):
         return wanted
     alike = [column for column in columns if squashed(column) == squashed(wanted)]
     if len(alike) == 1:
         return alike[0]
-    raise InputError(
-        f'There is no column "{wanted}" for the field "{name}".', hint=_known("columns", wanted, columns)
-    )
+    purpose = f'for the field "{name}"' if name else "to split"
+    raise InputError(f'There is no column "{wanted}" {purpose}.', hint=_known("columns", wanted, columns))
 
 
 def _known(what: str, given: str, known: Sequence[str]) -> str:

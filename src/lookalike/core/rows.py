@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lookalike.core import amounts
 from lookalike.core.attribute_values import attribute_name, attributes
-from lookalike.core.column_map import NOTHING, ROW_NUMBER, ColumnMap, describe, typed
+from lookalike.core.column_map import NOTHING, ROW_NUMBER, ColumnMap, describe, split_at, typed
 from lookalike.core.errors import RowError
 from lookalike.core.fields import BY_NAME, EXACT, category_path
 from lookalike.core.ports import BadRow, Row
@@ -102,6 +102,8 @@ def _id(row: Row, columns: ColumnMap, limits: RowLimits) -> str:
     return found
 
 
+_LISTS: Final = ("categories",)
+"""Fields that may hold several values of one cell; images find theirs by themselves."""
 _ALONE: Final[Sequence[tuple[str, Callable[[object], object]]]] = tuple(
     (name, BY_NAME[name].read)
     for name in (
@@ -139,7 +141,9 @@ class _Reading:
         self._attributes()
 
     def _cell(self, name: str) -> object:
-        return self.values.get(self.columns.fields[name][0])
+        column = self.columns.fields[name][0]
+        value, separator = self.values.get(column), self.columns.separators.get(column)
+        return split_at(value, separator) if separator and name in _LISTS else value
 
     def _tried(self, name: str, read: Callable[[object], Any]) -> Any:
         try:
@@ -233,7 +237,9 @@ class _Reading:
                 del self.attributes[name]
 
     def _typed(self, column: str, value: object) -> tuple[str, object]:
-        kind = self.columns.kinds.get(column)
+        kind, separator = self.columns.kinds.get(column), self.columns.separators.get(column)
+        if separator:
+            return column, split_at(value, separator)
         return column, typed(value, kind) if kind else value
 
     def _attribute(self, column: str, value: object) -> None:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from html import unescape
+from html.entities import html5
 from pathlib import PurePath
 from typing import Final
 from uuid import UUID
@@ -37,6 +38,8 @@ PLAIN: Final = frozenset({str, int, float, bool, bytes, list, tuple, dict, type(
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]*>|<![^<>]*>", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</[a-z][a-z0-9]*\s?>|<(?:br|p|li|hr|img)\b[^<>]*>", re.IGNORECASE)
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+"""With its semicolon, unlike in HTML: "Rock&reggae" is no registered trade mark."""
 
 
 def plain(value: object) -> object:
@@ -159,11 +162,35 @@ def _text_of_other(value: object) -> str:
     raise RowError(f"is a {type(value).__name__}, which cannot be read as text", hint="Write it as text.")
 
 
+def unescaped(words: str) -> str:
+    """Return text with HTML entities as the characters they stand for: "&amp;", and "&amp;amp;", as "&".
+
+    Done until nothing is left to do, so that doing it again changes nothing. Unknown entities stay as they are.
+    """
+    while "&" in words and (decoded := _ENTITY.sub(_character, words)) != words:
+        words = clean(decoded)
+    return words
+
+
+def _character(entity: re.Match[str]) -> str:
+    name = entity[0]
+    return (unescape(name) if name[1] == "#" else html5.get(name[1:], name)).replace("\xa0", " ")
+
+
+def label(value: object) -> str:
+    """Read one text as `text` does, without HTML entities: a brand, one level of a category, an attribute."""
+    return unescaped(text(value))
+
+
 def prose(value: object) -> str:
-    """Read a text that may be HTML, as shops export descriptions; only its words are kept."""
-    words = text(value)
-    if "<" not in words or not _MARKUP.search(words):
-        return words
+    """Read a text that may be HTML, as shops export titles and descriptions; only its words are kept."""
+    words = label(value)
+    while "<" in words and _MARKUP.search(words) and (bare := _without_tags(words)) != words:
+        words = unescaped(bare)
+    return words
+
+
+def _without_tags(words: str) -> str:
     kept, at, unseen = [], 0, ""
     for tag in _TAG.finditer(words):
         if not unseen:
@@ -175,7 +202,7 @@ def prose(value: object) -> str:
             unseen = name
     if not unseen:
         kept.append(words[at:])
-    return clean(" ".join(unescape(" ".join(kept)).split()))
+    return clean(" ".join(" ".join(kept).split()))
 
 
 def identifier(value: object) -> str:

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from lookalike.core.types import Product, Value
 
-TITLE_WEIGHT, FACT_WEIGHT, DESCRIPTION_WEIGHT = 3.0, 2.0, 1.0
+TITLE_WEIGHT, FACT_WEIGHT, DESCRIPTION_WEIGHT = 3.0, 3.0, 1.0
 """How often a word counts that stands once in a title (or is an id), in a brand, category or attribute, or in a description."""
 LONGEST_WORD = 64
 """Characters of a word; what is longer is no word anybody types."""
@@ -84,6 +84,15 @@ def code_in(text: str) -> str:
     return plain if len(plain) <= LONGEST_WORD and any(map(str.isdigit, plain)) else ""
 
 
+def beginning_in(text: str) -> str:
+    """Return a text as what the code of a product may begin with, "" if it is too short for that or holds a space.
+
+    Letters and digits, such as "MSH11" of "MSH11-Blue"; or digits alone, as many as make a number a code: "501" is no barcode.
+    """
+    code = "" if any(map(str.isspace, text.strip())) else code_in(text)
+    return code if len(code) >= (DIGITS_OF_A_NUMBER if code.isdigit() else SHORTEST_CODE) else ""
+
+
 def document_of(product: Product) -> Document:
     """Return what a product can be found by. Prices, ratings and dates are no words."""
     facts = list(_facts(product.attributes))
@@ -126,7 +135,12 @@ def _facts(attributes: Mapping[str, Value]) -> Iterable[str]:
         elif isinstance(value, tuple):
             yield from value
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{value:g}" if isinstance(value, float) else str(value)
+            yield f"{value:g}" if isinstance(value, float) and not _is_whole(value) else str(int(value))
+
+
+def _is_whole(value: float) -> bool:
+    """Say whether a number is one that a column with holes made a float of, as it does of barcodes."""
+    return value.is_integer() and abs(value) < 1e16
 
 
 def _is_code(fact: str) -> bool:

@@ -45,6 +45,8 @@ RULES: tuple[Rule, ...] = (
     Rule("GET HEAD", "/ui", None),
     Rule("GET HEAD", "/favicon.ico", None),
     Rule("GET HEAD", "/openapi.json", None),
+    Rule("GET HEAD", "/docs", None),
+    Rule("GET HEAD", "/redoc", None),
     Rule("GET HEAD POST", "/v1/search", "search"),
     Rule("GET HEAD", "/v1/products", "search"),
     Rule("GET HEAD", "/v1/columns", "search"),

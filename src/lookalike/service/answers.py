@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
@@ -15,6 +16,7 @@ from lookalike.core.query import Hit, SearchResult
 from lookalike.core.types import Product
 
 Plain = dict[str, Any]
+_OWN: Final = re.compile(r"/v1/products/[^/?]+/image\?of=([0-9a-f]{32})")
 
 
 def image_url(product: Product) -> str | None:
@@ -31,10 +33,28 @@ def page_url(product: Product) -> str | None:
     return next((link for link in web if link.lower().startswith(("http://", "https://"))), None)
 
 
-def _web_images(product: Product) -> list[str]:
-    """Return pictures by their URL; paths say nothing to clients, and are none of their business."""
-    refs = (image.ref for image in product.images)
-    return [ref for ref in refs if ref.lower().startswith(("http://", "https://"))]
+def images_of(product: Product) -> list[str]:
+    """Return pictures by their URL, and others at an address of ours: paths of this machine are nobody's business.
+
+    One that is neither on the web nor could be used is left out.
+    """
+    base = f"/v1/products/{quote(product.id, safe='')}/image"
+    return [
+        image.ref if is_web(image.ref) else f"{base}?of={image.content_hash}"
+        for image in product.images
+        if is_web(image.ref) or image.content_hash
+    ]
+
+
+def is_web(ref: str) -> bool:
+    """Say whether a picture is on the web."""
+    return ref.lower().startswith(("http://", "https://"))
+
+
+def own_picture(address: str) -> str | None:
+    """Return the content hash in an address that `images_of` made, None for any other."""
+    found = _OWN.fullmatch(address)
+    return found[1] if found else None
 
 
 FIELDS: Final[Mapping[str, Callable[[Product], object]]] = {
@@ -56,7 +76,7 @@ FIELDS: Final[Mapping[str, Callable[[Product], object]]] = {
     "added": lambda p: p.added,
     "active": lambda p: p.active,
     "image": image_url,
-    "images": _web_images,
+    "images": images_of,
 }
 """What can be shown of a product; besides these, every attribute by its name."""
 USUAL: Final = (

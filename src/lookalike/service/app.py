@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -14,7 +13,6 @@ from starlette.middleware import Middleware
 from lookalike import __version__
 from lookalike.api import Shop
 from lookalike.core.errors import InputError
-from lookalike.core.ports import Encoder
 from lookalike.service import errors, events, page, products, search, status
 from lookalike.service.access import OWN_HOSTS, Access, OwnMachine, Rates
 from lookalike.service.bounds import around
@@ -24,6 +22,7 @@ from lookalike.service.schemas import EventRow, EventRows, ProductRow, SearchReq
 from lookalike.service.schemas_answers import ErrorAnswer
 from lookalike.service.search_log import SearchLog
 from lookalike.service.settings import ServiceSettings
+from lookalike.service.shadow import Shadow
 from lookalike.service.state import State
 
 if TYPE_CHECKING:
@@ -111,12 +110,6 @@ def doors(settings: ServiceSettings, host: str, workers: int = 1) -> list[Middle
     return access
 
 
-def warm(encoder: Encoder) -> None:
-    """Let an encoder load its models now, rather than for the first who asks."""
-    encoder.encode_texts(["warm"])
-    encoder.encode_images([np.zeros((8, 8, 3), np.uint8)])
-
-
 def admit(app: FastAPI, shop: Shop) -> None:
     """Let an app answer for this shop from now on. Raises InputError for a shop that reads files for whoever asks."""
     if shop.local_files:
@@ -128,6 +121,8 @@ def admit(app: FastAPI, shop: Shop) -> None:
     if state.settings.events.enabled:
         state.log = SearchLog(shop.event_log, state.settings.events, state.metrics)
         shop.before_closing(state.log.close)
+    state.shadow = Shadow(shop, state.settings, state.metrics)
+    shop.before_closing(state.shadow.close)
     state.shop = shop
     shop.follow(state.settings.follow_s, state.looked)
 

@@ -41,6 +41,8 @@ STATUSES: Final[Sequence[tuple[type[LookalikeError], int]]] = (
 """The first row that fits counts; a LimitError about bytes is 413."""
 _FIELDS: Final[Mapping[str, str]] = {"search.max_k": "limit", "search.max_parts": "parts"}
 """What a request calls that which a limit bounds; of the others it is told the name of the limit."""
+MAX_TOLD: Final = 3
+"""Of what is wrong with a request, so much is said."""
 _SEE: Final = "GET /openapi.json says what this request can hold."
 
 
@@ -99,13 +101,25 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Refused:
     if first["type"] == "json_invalid":
         reason = first.get("ctx", {}).get("error", "")
         return Refused(400, "malformed", f"the body is not JSON: {reason}", hint="Check quotes and brackets.")
-    steps = [str(step) for step in first["loc"] if step not in ("body", "query", "path")]
-    field = ".".join(steps) or "body"
-    said = {"extra_forbidden": "is not known here", "missing": "is missing"}.get(
-        first["type"], f"is not usable: {first['msg'].removeprefix('Value error, ')}"
-    )
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return Refused(422, "invalid", f"{field} {said}{more}", field=field)
+    told = [f"{_field(each)} {_said(each)}" for each in errors[:MAX_TOLD]]
+    more = f"; and {len(errors) - MAX_TOLD} more" if len(errors) > MAX_TOLD else ""
+    remedies = [each["ctx"]["remedy"] for each in errors[:MAX_TOLD] if each["type"] == "unknown_field"]
+    hint = " ".join(dict.fromkeys(remedies)) or _SEE
+    return Refused(422, "invalid", "; ".join(told) + more, hint=hint, field=_field(first))
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    """Name what an error is about; FastAPI puts before it where it came, in the body or in the address."""
+    first, *rest = error["loc"] or ("body",)
+    return ".".join(map(str, rest if rest and first in ("body", "query", "path") else (first, *rest)))
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] == "unknown_field":
+        return str(error["msg"])
+    return f"is not usable: {error['msg'].removeprefix('Value error, ')}"
 
 
 def error_response(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lookalike.api import Shop
 from lookalike.core.clicks import IMPRESSION, Event
 from lookalike.core.errors import LimitError, RowError
 from lookalike.core.moments import moment
@@ -22,6 +23,7 @@ from lookalike.service.errors import Refused, described, invalid
 from lookalike.service.json_in import read_json
 from lookalike.service.schemas import EventRow
 from lookalike.service.schemas_answers import EventsAnswer
+from lookalike.service.search_log import SearchLog
 from lookalike.service.state import JsonRoute, ShopNow, State, StateNow, json_response
 
 router = APIRouter(route_class=JsonRoute, tags=["events"])
@@ -54,24 +56,26 @@ _BODY: Final[Plain] = {
 async def report(request: Request, state: StateNow, shop: ShopNow) -> Response:
     """Keep events in the format of User Behavior Insights; of several, one that is wrong fails alone.
 
-    What is accepted survives any end of the process. An event of a search that is not known (any more) is kept all the same.
+    What is accepted survives any end of the process. An event of a search that is not known (any more), or of a product that
+    was not found, is kept all the same; `unknown` says which, and it is left out where it would count for something.
     """
     given = _read(await request.body(), state.settings.max_json_values)
     if isinstance(given, dict) and "events" not in given:
         event = event_of(given)
         if isinstance(event, Refused):
             raise event
-        await run_in_threadpool(_keep, state, [event])
-        return json_response({"accepted": 1 if state.log else 0, "failed": []})
+        unknown = await run_in_threadpool(_keep, state, shop, {0: event})
+        return json_response({"accepted": 1 if state.log else 0, "failed": [], "unknown": unknown})
     read = [event_of(each) for each in _several(given, state.settings.events.max_events)]
-    good = [each for each in read if isinstance(each, Event)]
-    await run_in_threadpool(_keep, state, good)
+    good = {index: each for index, each in enumerate(read) if isinstance(each, Event)}
+    unknown = await run_in_threadpool(_keep, state, shop, good)
     failed = [
         {"index": index, "error": described(each) | {"request_id": request.state.request_id}}
         for index, each in enumerate(read)
         if isinstance(each, Refused)
     ]
-    return json_response({"accepted": len(good) if state.log else 0, "failed": failed})
+    accepted = len(good) if state.log else 0
+    return json_response({"accepted": accepted, "failed": failed, "unknown": unknown})
 
 
 def _read(body: bytes, most: int) -> Any:
@@ -158,10 +162,32 @@ def _wrong(field: str, message: str, hint: str) -> Refused:
     return Refused(422, "invalid", message, hint=hint, field=field)
 
 
-def _keep(state: State, events: Sequence[Event]) -> None:
-    """Write events, where they are kept, and count them."""
+def _keep(state: State, shop: Shop, events: Mapping[int, Event]) -> list[Plain]:
+    """Write events, where they are kept, and count them; return what is not known of which."""
     if state.log is None:
-        return
-    state.log.keep(events)
-    for event in events:
+        return []
+    state.log.keep(list(events.values()))
+    for event in events.values():
         state.metrics.events.labels(event.action_name).inc()
+    return _unknown(state.log, shop, events)
+
+
+def _unknown(log: SearchLog, shop: Shop, events: Mapping[int, Event]) -> list[Plain]:
+    """Return which events name a search that is not known, or a product that it did not find.
+
+    Of a later page, or where the search is not known, it is enough that there is such a product.
+    """
+    found = log.found({event.query_id for event in events.values() if event.query_id is not None})
+    products = shop.get({event.object_id for event in events.values() if event.object_id is not None})
+    told = []
+    for index, event in events.items():
+        ids = found.get(event.query_id or "")
+        later = ids is None or (event.ordinal or 0) > len(ids)
+        is_known = event.object_id in (products if later else ids or ())
+        fields = [
+            *(["query_id"] if event.query_id is not None and ids is None else []),
+            *(["object_id"] if event.object_id is not None and not is_known else []),
+        ]
+        if fields:
+            told.append({"index": index, "fields": fields})
+    return told

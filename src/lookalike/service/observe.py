@@ -67,7 +67,7 @@ class Metrics:
         )
         self.kept_answers = Counter(
             "lookalike_kept_answers",
-            "Searches looked up among the answers that are kept: hit or miss.",
+            "Searches looked up among the answers that are kept: hit, miss, or joined where an equal one was being answered.",
             ("outcome",),
             registry=registry,
         )
@@ -103,6 +103,19 @@ class Metrics:
             "Share of pairs of results whose main categories differ.",
             ("type",),
             buckets=_SHARES,
+            registry=registry,
+        )
+        self.recall = Histogram(
+            "lookalike_recall_at_10",
+            "Share of the true first ten that a search found, by what it was told by and the share of products that matched.",
+            ("plan", "selectivity"),
+            buckets=_SHARES,
+            registry=registry,
+        )
+        self.shadows = Counter(
+            "lookalike_shadow_searches",
+            "Searches chosen to be repeated exactly: measured, or why not.",
+            ("outcome",),
             registry=registry,
         )
         self.events = Counter(
@@ -183,6 +196,25 @@ class Metrics:
                     status = sample.labels["status"]
                     statuses[status] = statuses.get(status, 0) + int(sample.value)
         return counted
+
+    def recalls(self) -> list[dict[str, Any]]:
+        """Return the recall measured since the start, by plan and selectivity; of several workers, all together."""
+        measured: dict[tuple[str, str], dict[str, float]] = {}
+        for metric in self._all_workers().collect():
+            for sample in metric.samples if metric.name == "lookalike_recall_at_10" else ():
+                place = sample.labels["plan"], sample.labels["selectivity"]
+                if sample.name.endswith(("_sum", "_count")):
+                    measured.setdefault(place, {})[sample.name.rpartition("_")[2]] = sample.value
+        return [
+            {
+                "plan": plan,
+                "selectivity": selectivity,
+                "measured": int(found["count"]),
+                "recall_at_10": found["sum"] / found["count"],
+            }
+            for (plan, selectivity), found in sorted(measured.items())
+            if found["count"]
+        ]
 
     def _all_workers(self) -> CollectorRegistry:
         if METRICS_FOLDER not in os.environ:
@@ -273,3 +305,4 @@ def log_json_lines(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it says which of its builds it loads

@@ -64,6 +64,13 @@ def operators(request: Request) -> Response:
     return _sent(request, "operators.html")
 
 
+@router.api_route("/docs", methods=["GET", "HEAD"])
+@router.api_route("/redoc", methods=["GET", "HEAD"])
+def docs(request: Request) -> Response:
+    """Return the list of routes, made of `/openapi.json`; FastAPI's own pages take their scripts from elsewhere."""
+    return _sent(request, "docs.html")
+
+
 @router.api_route("/favicon.ico", methods=["GET", "HEAD"])
 def icon(request: Request) -> Response:
     """Return the icon, for who asks where browsers once looked for it."""

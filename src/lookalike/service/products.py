@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Final
 
 import orjson
-from fastapi import APIRouter, Body, Path
+from fastapi import APIRouter, Body, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,6 +33,10 @@ from lookalike.service.writing import Entry, Line, RowBounds, edit_of, lines, re
 
 router = APIRouter(route_class=JsonRoute, tags=["products"])
 Id = Annotated[str, Path(description="A product id.", examples=["D00001"])]
+Of = Annotated[
+    str | None,
+    Query(max_length=64, description="Which picture, as `images` of the product says; else its first."),
+]
 NDJSON: Final = "application/x-ndjson"
 ROWS_AT_ONCE: Final = 256
 """Rows of a file that are written together: what has come is in the shop before the rest has arrived."""
@@ -63,22 +68,34 @@ _BULK_BODY: Final[Plain] = {
         304: {"description": "As held."},
     },
 )
-def image(request: Request, state: StateNow, shop: ShopNow, id: Id) -> Response:
-    """Return a small JPEG of a product; 304 if the caller holds it already (If-None-Match).
+def image(request: Request, state: StateNow, shop: ShopNow, id: Id, of: Of = None) -> Response:
+    """Return a small JPEG of a product, its first or the one asked for; 304 if the caller holds it already (If-None-Match).
 
     If there is no such picture, but a product whose id is all of the path, that product is returned.
     """
-    data = shop.picture_of(id)
+    data = shop.picture_of(id) if of is None else _picture(shop, id, of)
     if data is None:
         whole = f"{id}/image"
         held = shop.get([id, whole])
         if id in held and whole not in held:
             raise Refused(
-                404, "no_image", f"product {id!r} has no picture", hint="Write the product with one."
+                404,
+                "no_image",
+                f"product {id!r} has no {'picture' if of is None else 'such picture'}",
+                hint="Write the product with one." if of is None else "GET the product: it lists its images.",
             )
         return product_response(shop, whole, otherwise=id)
     cache = f"private, max-age={state.settings.image_max_age_s}"  # another caller may have no key
     return tagged_response(request, data, "image/jpeg", content_hash(data), cache)
+
+
+def _picture(shop: Shop, id_: str, digest: str) -> bytes | None:
+    """Return the picture of a product with this content hash, None if it has no such picture."""
+    for product in shop.get([id_]).values():
+        return shop.picture(
+            replace(product, images=tuple(i for i in product.images if i.content_hash == digest))
+        )
+    return None
 
 
 @router.get(
@@ -180,7 +197,10 @@ def put(
     id: Id,
     row: ProductRow,
 ) -> Response:
-    """Insert a product, or replace it as a whole: fields that are not given are empty afterwards, pictures as well."""
+    """Insert a product, or replace it as a whole: fields that are not given are empty afterwards, pictures as well.
+
+    What GET tells of a product can be sent back, changed or as it is: what is as it was told stays as it is.
+    """
     if row.id not in (None, id):
         raise Refused(
             422, "invalid", f"the path says {id!r}, the body {row.id!r}", hint="Leave out one.", field="id"

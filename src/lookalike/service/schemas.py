@@ -6,7 +6,8 @@ say all of it takes far longer than to read it. What clients get is in `schemas_
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from fastapi import UploadFile
 from pydantic import (
@@ -15,10 +16,13 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from lookalike.service import hints
 
 Text = Annotated[str, Field(max_length=2000)]
 FilterText = Annotated[str, Field(max_length=20_000)]
@@ -30,8 +34,17 @@ PictureUrl = Annotated[
         description="An http(s) URL or a data: URI; files of the server are never read.",
     ),
 ]
+PictureRef = Annotated[
+    str,
+    Field(
+        pattern="^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:|/v1/products/)",
+        description="An http(s) URL, a data: URI, or the address that GET tells of a picture the product has.",
+    ),
+]
 Mark = Annotated[str, Field(min_length=1, max_length=100)]
 MAX_WEIGHTS = 100
+MAX_UNKNOWN: Final = 3
+"""Unknown fields of one object that are told."""
 Texts = Annotated[list[Text], Field(max_length=100, fail_fast=True)]
 
 
@@ -46,16 +59,47 @@ Weights = Annotated[dict[str, Weight], Field(max_length=MAX_WEIGHTS), BeforeVali
 
 
 class Closed(BaseModel):
-    """An object without unknown fields; of far too many fields only one is told."""
+    """An object without unknown fields: of each it is told what to use instead, and besides what is wrong with known ones.
 
-    @model_validator(mode="before")
+    Of far too many fields only a few are told.
+    """
+
+    instead: ClassVar[Mapping[str, str]] = {}
+    """What to say of fields that people look for here and that are called otherwise."""
+    others: ClassVar[str] = ""
+    """What to say besides of any other."""
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _at_most_its_fields(cls, given: object) -> object:
-        if isinstance(given, dict) and len(given) > len(cls.model_fields):
-            unknown = next(name for name in given if name not in cls.model_fields)
-            error = InitErrorDetails(type="extra_forbidden", loc=(unknown,), input=None)
-            raise ValidationError.from_exception_data(cls.__name__, [error])
-        return given
+    def _only_its_fields(cls, given: object, read: ModelWrapValidatorHandler[Self]) -> Self:
+        unknown = [name for name in given if name not in cls.model_fields] if isinstance(given, dict) else []
+        if not unknown or not isinstance(given, dict):
+            return read(given)
+        wrong = [cls._unknown(str(name)) for name in unknown[:MAX_UNKNOWN]]
+        try:
+            read({name: value for name, value in given.items() if name in cls.model_fields})
+        except ValidationError as error:
+            wrong += [
+                InitErrorDetails(
+                    type=PydanticCustomError(each["type"], each["msg"], _remedy(each.get("ctx", {}))),
+                    loc=each["loc"],
+                    input=None,
+                )
+                for each in error.errors(include_url=False, include_input=False)
+            ]
+        raise ValidationError.from_exception_data(cls.__name__, wrong)
+
+    @classmethod
+    def _unknown(cls, name: str) -> InitErrorDetails:
+        remedy = hints.instead_of(name, cls.model_fields, cls.instead)
+        if cls.others and name not in cls.instead:
+            remedy += f" {cls.others}"
+        told = PydanticCustomError("unknown_field", "is not known here", {"remedy": remedy})
+        return InitErrorDetails(type=told, loc=(hints.shown(name),), input=None)
+
+
+def _remedy(context: Mapping[str, Any]) -> dict[str, Any] | None:
+    return {"remedy": context["remedy"]} if "remedy" in context else None
 
 
 # --- searching --------------------------------------------------------------------------------------------------------
@@ -65,6 +109,7 @@ class Options(Closed):
     """What every search takes besides what it looks for."""
 
     model_config = ConfigDict(extra="forbid")
+    instead = hints.OPTIONS
 
     limit: int = Field(10, ge=1, le=1_000_000, description="How many products.", examples=[12])
     category: Texts = Field(
@@ -105,11 +150,15 @@ class Parameters(Options):
 class TextSearch(Parameters):
     """A phrase."""
 
+    instead = hints.TEXT_SEARCH
+
     q: Text = Field(description="What to look for.", examples=["red checked shirt"])
 
 
 class ImageSearch(Parameters):
     """One photo or several."""
+
+    instead = hints.IMAGE_SEARCH
 
     image: list[UploadFile] = Field([], description="Picture files.")
     image_url: list[PictureUrl] = Field([], fail_fast=True, examples=[[]])
@@ -123,6 +172,8 @@ class ImageSearch(Parameters):
 class MultimodalSearch(ImageSearch):
     """A photo and a phrase."""
 
+    instead = hints.MULTIMODAL
+
     text: Text | None = Field(None, examples=["in blue"])
     image_weight: float = Field(0.5, ge=0, le=1, description="How much the photo counts against the phrase.")
 
@@ -131,6 +182,7 @@ class Part(Closed):
     """One thing to look for; a negative weight pushes away from it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+    instead = hints.PART
 
     image: PictureUrl | None = None
     text: Text | None = None
@@ -146,6 +198,7 @@ class Part(Closed):
 class SearchRequest(Options):
     """Any mix of pictures, phrases, products and vectors."""
 
+    instead = hints.SEARCH
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
@@ -180,6 +233,7 @@ class SearchRequest(Options):
 class BatchRequest(Closed):
     """Several searches; each fails or succeeds alone."""
 
+    instead = hints.BATCH
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
@@ -275,6 +329,8 @@ JsonNumber = Annotated[float, Field(allow_inf_nan=False)]
 class Changes(Closed):
     """Fields that change without a new embedding. What is not given stays; null empties a field."""
 
+    instead = hints.CHANGES
+    others = "Fields of your own go into attributes."
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
@@ -302,8 +358,9 @@ class Changes(Closed):
 
 
 class ProductRow(Changes):
-    """A whole product: what is not given is empty."""
+    """A whole product: what is not given is empty. What GET tells of one can be sent back as it is."""
 
+    instead = hints.ROW
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
@@ -326,7 +383,10 @@ class ProductRow(Changes):
     id: Name | None = Field(None, description="In a path it need not be repeated.")
     title: Name = ""
     description: Name = ""
-    images: list[PictureUrl] = Field([], fail_fast=True)
+    images: list[PictureRef] = Field([], fail_fast=True)
+    category: Name | None = Field(None, description="As GET tells it; write `categories`.")
+    url: Name | None = Field(None, description="As GET tells it; write `attributes.url`.")
+    image: Name | None = Field(None, description="As GET tells it; write `images`.")
 
 
 class Ids(Closed):

@@ -167,7 +167,9 @@ class ProductAnswer(Exact):
     added: str | None
     active: bool
     image: str | None = Field(description="Where its picture is.")
-    images: list[str] = Field(description="Those of its pictures that are on the web.")
+    images: list[str] = Field(
+        description="Its pictures: those on the web by their URL, others at an address of this service."
+    )
 
 
 class Written(Exact):
@@ -195,13 +197,27 @@ class FailedEvent(BaseModel):
     error: Error
 
 
+class UnknownEvent(Exact):
+    """An event that is kept, though the search or the product it names is not known."""
+
+    index: int = Field(description="Which of those sent, from 0.")
+    fields: list[Literal["query_id", "object_id"]]
+
+
 class EventsAnswer(BaseModel):
     """What became of events."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"accepted": 2, "failed": []}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"accepted": 2, "failed": [], "unknown": [{"index": 1, "fields": ["query_id"]}]}]
+        }
+    )
 
     accepted: int = Field(description="How many are kept; 0 where none are kept at all.")
     failed: list[FailedEvent]
+    unknown: list[UnknownEvent] = Field(
+        description="Of those accepted, events of searches that are not known, or of products they did not find."
+    )
 
 
 class Column(Exact):
@@ -235,6 +251,24 @@ class SpaceStats(Exact):
     exact: bool = Field(description="Whether it is certain to find the true nearest.")
 
 
+class RecallOf(Exact):
+    """What was found of the true first ten by searches of one kind."""
+
+    plan: str
+    selectivity: str = Field(description="Share of the products that matched; none: there was no filter.")
+    measured: int
+    recall_at_10: float
+
+
+class RecallStats(Exact):
+    """Searches repeated exactly, since the start."""
+
+    share: float = Field(description="Of searches, chosen to be repeated.")
+    measured: int
+    recall_at_10: float | None = Field(description="Their mean; null before the first.")
+    by_plan: list[RecallOf]
+
+
 class SearchStats(BaseModel):
     """What people searched for in a period, and what they did with the results; shares of nothing are null."""
 
@@ -257,6 +291,7 @@ class Stats(BaseModel):
                 {
                     "products": 92,
                     "encoder": {"name": "builtin", "fingerprint": "builtin-2"},
+                    "text_encoder": None,
                     "spaces": {"image": {"vectors": 120, "exact": True}},
                     "snapshot": "seq-95",
                     "stale_s": 0.2,
@@ -265,6 +300,14 @@ class Stats(BaseModel):
                     "uptime_s": 12.5,
                     "versions": {"lookalike": "0.2.0"},
                     "requests": {"/v1/search": {"200": 950, "422": 2}},
+                    "recall": {
+                        "share": 0.01,
+                        "measured": 40,
+                        "recall_at_10": 0.98,
+                        "by_plan": [
+                            {"plan": "ann", "selectivity": "none", "measured": 40, "recall_at_10": 0.98}
+                        ],
+                    },
                     "searches": {
                         "since": "2026-02-22T12:00:00+00:00",
                         "until": "2026-03-01T12:00:00+00:00",
@@ -282,6 +325,9 @@ class Stats(BaseModel):
 
     products: int
     encoder: EncoderStats
+    text_encoder: EncoderStats | None = Field(
+        description="What embeds titles and descriptions; null where `encoder` does."
+    )
     spaces: dict[str, SpaceStats] = Field(description="What compares vectors, by space.")
     snapshot: str
     stale_s: float | None = Field(
@@ -293,6 +339,9 @@ class Stats(BaseModel):
     versions: dict[str, str]
     requests: dict[str, dict[str, int]] = Field(
         description="Requests answered since the start, by all workers: by route, then by status."
+    )
+    recall: RecallStats = Field(
+        description="How many of the true first ten live searches find, measured on some, by all workers."
     )
     searches: SearchStats
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
@@ -19,7 +19,7 @@ from lookalike.core.query import SearchResult
 from lookalike.questions import Question, read_filter
 from lookalike.service.answers import check_fields, in_full, new_search_id
 from lookalike.service.errors import described, invalid
-from lookalike.service.kept import WrittenAnswer, from_web
+from lookalike.service.kept import Coming, Found, Place, WrittenAnswer, from_web
 from lookalike.service.schemas import (
     BatchRequest,
     ImageSearch,
@@ -152,6 +152,8 @@ def by_batch(request: Request, state: StateNow, shop: ShopNow, asked: BatchReque
 def _question(shop: Shop, asked: Options, parts: Parts) -> Question:
     """Return the question for the shop; raise InputError for what only its columns can tell to be wrong."""
     columns = shop.columns
+    if isinstance(asked, Parameters):
+        asked.facets, asked.fields = _names(asked.facets, columns), _names(asked.fields, columns)
     check_fields(asked.fields, columns)
     rest = asked.model_dump(include=set(_TAKEN_OVER), exclude_none=True)
     question: Question = {"parts": parts, "k": asked.limit, **rest}  # type: ignore[typeddict-item]
@@ -167,6 +169,12 @@ def _question(shop: Shop, asked: Options, parts: Parts) -> Question:
 
 _TAKEN_OVER: Final = ("mode", "rerank", "diversity", "group", "max_per_category", "facets", "cursor")
 """Options that the shop knows by the same name."""
+
+
+def _names(given: Sequence[str], columns: Collection[str]) -> list[str]:
+    """Return the names in parameters: each is one, or several between commas, as long as no column is called so."""
+    several = ([each] if each in columns else each.split(",") for each in given)
+    return [name.strip() for names in several for name in names if name.strip()]
 
 
 def _shortcuts(asked: Options) -> list[Filter]:
@@ -263,28 +271,47 @@ def _answered(
 def _each_answered(
     state: State, shop: Shop, asks: Sequence[tuple[Options, Question]]
 ) -> list[WrittenAnswer | LookalikeError]:
-    """Answer questions together, but those whose answers are kept, and say what is wrong with the others."""
-    looked_up = [state.kept.look_up(shop, question, asked) for asked, question in asks]
-    left = [
-        ask[1] for ask, known in zip(asks, looked_up, strict=True) if not isinstance(known, WrittenAnswer)
-    ]
-    with state.fetching(sum(map(from_web, left))):
-        results = iter(shop.search_each(left))
+    """Answer questions together, but those whose answers are kept or coming, and say what is wrong with the others."""
+    looked_up: list[Found] = []
+    with state.kept.making(looked_up):
+        looked_up += (state.kept.look_up(shop, question, asked) for asked, question in asks)
+        ours = [
+            (*ask, known)
+            for ask, known in zip(asks, looked_up, strict=True)
+            if known is None or isinstance(known, Place)
+        ]
+        made = iter(_made(state, shop, ours))
+        # Only now that all of ours have come to something do we wait for others, so that nobody waits in a circle.
+        known_or_made = [
+            each if isinstance(each, WrittenAnswer | Coming) else next(made) for each in looked_up
+        ]
     answers: list[WrittenAnswer | LookalikeError] = []
-    for (asked, _), known in zip(asks, looked_up, strict=True):
-        if isinstance(known, WrittenAnswer):
-            answers.append(known)
-            continue
-        result = next(results)
-        made = state.kept.made(shop, known, result, asked) if isinstance(result, SearchResult) else result
-        answers.append(made)
+    for (asked, question), each in zip(asks, known_or_made, strict=True):
+        answer = each.wait() if isinstance(each, Coming) else each
+        # Another request may have failed for a reason of its own, such as a bad picture beside this question.
+        answers.append(_made(state, shop, [(asked, question, None)])[0] if answer is None else answer)
     return answers
+
+
+def _made(
+    state: State, shop: Shop, asks: Sequence[tuple[Options, Question, Place | None]]
+) -> list[WrittenAnswer | LookalikeError]:
+    """Search for the answers to questions, and keep those that have a place."""
+    questions = [question for _, question, _ in asks]
+    with state.fetching(sum(map(from_web, questions))):
+        results = shop.search_each(questions) if questions else []
+    return [
+        state.kept.made(shop, place, result, asked) if isinstance(result, SearchResult) else result
+        for (asked, _, place), result in zip(asks, results, strict=True)
+    ]
 
 
 def _counted(request: Request, state: State, options: Options, asked: Asked) -> tuple[str, bytes]:
     """Count and log an answer, kept or not; return its id, and itself as it goes out."""
     answer, search_id = asked.answer, new_search_id()
     state.metrics.searched(asked.kind, answer.result)
+    if state.shadow is not None and not answer.cached:
+        state.shadow.saw(asked.question, answer.result)
     _log(request, state, options, Answered(search_id, asked.question, answer.result))
     return search_id, in_full(answer.body, search_id, answer.result.took_ms, cached=answer.cached)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Condition, Thread
@@ -106,6 +106,8 @@ class SearchLog:
         self._settings = settings
         self._metrics = metrics
         self._queue: deque[LoggedSearch] = deque()
+        self._unwritten: dict[str, tuple[str, ...]] = {}
+        """What searches found that wait, or are being written."""
         self._changed = Condition()
         self._closed = False
         self._thread = Thread(target=self._run, name="search-log", daemon=True)
@@ -117,6 +119,7 @@ class SearchLog:
             full = self._closed or len(self._queue) >= self._settings.max_queue
             if not full:
                 self._queue.append(search)
+                self._unwritten[search.query_id] = search.query_response_hit_ids
                 if len(self._queue) == AT_ONCE:
                     self._changed.notify()
         if full:
@@ -125,6 +128,12 @@ class SearchLog:
     def keep(self, events: Sequence[Event]) -> None:
         """Write events, at once: when this returns they are kept. Raises CatalogError if that cannot be."""
         self._kept.write_events(events)
+
+    def found(self, query_ids: Collection[str]) -> dict[str, Sequence[str]]:
+        """Return the ids that each of these searches found; one that is neither kept nor waits here is left out."""
+        with self._changed:
+            waiting = {id_: self._unwritten[id_] for id_ in query_ids if id_ in self._unwritten}
+        return {**self._kept.found([id_ for id_ in query_ids if id_ not in waiting]), **waiting}
 
     def close(self) -> None:
         """Write what still waits, then end."""
@@ -142,6 +151,9 @@ class SearchLog:
                 closed = self._closed
             if some:
                 self._write(some)
+                with self._changed:
+                    for search in some:
+                        self._unwritten.pop(search.query_id, None)
             elif closed:
                 return
             if not closed and monotonic() >= forget_at:

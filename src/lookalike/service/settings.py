@@ -54,6 +54,20 @@ class ServiceSettings(FileSettings):
     )
     results_bytes: int = Field(64_000_000, ge=0, description="Bytes of answers that are kept; 0: none are.")
     follow_s: float = Field(0.25, gt=0, description="Seconds between two looks for changes by others.")
+    stalled_s: float = Field(
+        30.0,
+        ge=3,
+        description="Seconds one of several workers may answer nothing before it is replaced.",
+    )
+    shadow_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of searches repeated exactly in the background, to measure recall.",
+    )
+    shadow_exact: bool = Field(
+        False, description="Whether those are repeated, too, that were exact already; else their recall is 1."
+    )
     max_images: int = Field(16, ge=1, le=100, description="Pictures one request may ask with.")
     max_fetching: int = Field(
         16,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-from fastapi import Depends
+from fastapi import Depends, params
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,11 +26,13 @@ from lookalike.core.ports import Encoder
 from lookalike.engine.batching import BatchingEncoder
 from lookalike.service.answers import FIELDS, product_of
 from lookalike.service.errors import Refused, no_product
+from lookalike.service.hints import shown
 from lookalike.service.json_in import read_json
 from lookalike.service.kept import KeptAnswers
 from lookalike.service.observe import Metrics
 from lookalike.service.search_log import SearchLog
 from lookalike.service.settings import ServiceSettings
+from lookalike.service.shadow import Shadow
 
 if TYPE_CHECKING:
     from lookalike.service.traces import Tracing
@@ -44,10 +49,12 @@ class State:
     shop: Shop | None = None
     metrics: Metrics = field(default_factory=Metrics)
     started_s: float = field(default_factory=monotonic)
-    queries: BatchingEncoder | None = None
+    queries: tuple[BatchingEncoder, ...] = ()
     """What encodes for several requests at once, if the shop was opened with `batched`."""
     log: SearchLog | None = None
     """What keeps searches, if they are kept and the shop is open."""
+    shadow: Shadow | None = None
+    """What repeats some searches exactly, once the shop is open."""
     workers: int = 1
     """How many processes serve the shop together."""
     tracing: Tracing | None = None
@@ -102,8 +109,9 @@ class State:
 
     def batched(self, encoder: Encoder) -> Encoder:
         """Return an encoder that encodes for several requests at once, and is counted: `query_encoder` of a shop."""
-        self.queries = BatchingEncoder(encoder, self.settings.batching, self.metrics.encoded)
-        return self.queries
+        batching = BatchingEncoder(encoder, self.settings.batching, self.metrics.encoded)
+        self.queries += (batching,)
+        return batching
 
     def looked(self, moment: float) -> None:
         """Note that all that was written before a moment (Unix time) is searchable here."""
@@ -111,7 +119,10 @@ class State:
         self.metrics.looked(self.shop, self._waiting(), moment)
 
     def _waiting(self) -> Mapping[str, int]:
-        return self.queries.waiting() if self.queries else {}
+        waiting: Counter[str] = Counter()
+        for encoder in self.queries:
+            waiting.update(encoder.waiting())
+        return waiting
 
     def metrics_page(self) -> bytes:
         """Return everything that is counted, in the text format of Prometheus."""
@@ -119,8 +130,8 @@ class State:
 
     def close(self) -> None:
         """Let go of the shop; what still waits to be encoded has a moment, as nobody waits for it any more."""
-        if self.queries is not None:
-            self.queries.close(PATIENCE_S)
+        for encoder in self.queries:
+            encoder.close(PATIENCE_S)
         if self.shop is not None:
             self.shop.close()
         if self.tracing is not None:
@@ -192,15 +203,55 @@ class _OrjsonRequest(Request):
         return super().form(**{"max_part_size": most, **limits})
 
 
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What the body of a request has to be called, and how to send it so."""
+
+    called: re.Pattern[str]
+    what: str
+    remedy: str
+
+    def check(self, headers: Headers) -> None:
+        """Raise Refused for a body that is called something else: it would be taken for none."""
+        given = headers.get("content-type", "").partition(";")[0].strip().lower()
+        empty = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        if self.called.fullmatch(given) or (empty and not given):
+            return
+        said = f"is called {shown(given)}" if given else "has no Content-Type"
+        message = f"this takes {self.what}, and the body {said}"
+        raise Refused(415, "content_type", message, hint=self.remedy, field="Content-Type")
+
+
+_JSON: Final = _Body(
+    re.compile(r"application/(json|.*\+json)"),
+    "JSON",
+    "Send the header Content-Type: application/json (curl: -H 'Content-Type: application/json').",
+)
+_FORM: Final = _Body(
+    re.compile(r"multipart/form-data|application/x-www-form-urlencoded"),
+    "a form (multipart/form-data)",
+    "Send fields, such as curl -F image=@photo.jpg -F limit=5; POST /v1/search takes JSON.",
+)
+
+
+def _body_of(route: APIRoute) -> _Body | None:
+    if route.body_field is None:
+        return None
+    return _FORM if isinstance(route.body_field.field_info, params.Form) else _JSON
+
+
 class JsonRoute(APIRoute):
     """A route whose JSON is read by orjson, which refuses NaN, half characters and endless nesting as malformed."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
         answer = super().get_route_handler()
+        takes = _body_of(self)
 
         async def read_and_answer(request: Request) -> Response:
             read = _OrjsonRequest(request.scope, request.receive)
+            if takes is not None:
+                takes.check(request.headers)
             try:
                 return await answer(read)
             except HTTPException:  # what FastAPI makes of any error in reading a body

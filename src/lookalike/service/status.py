@@ -7,7 +7,7 @@ import platform
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from time import monotonic, time
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from lookalike import __version__
 from lookalike.core.clicks import plain, report_of
+from lookalike.core.ports import Encoder
 from lookalike.service.schemas_answers import ColumnsAnswer, Health, Stats
-from lookalike.service.state import ShopNow, StateNow, json_response
+from lookalike.service.state import ShopNow, State, StateNow, json_response
 
 router = APIRouter(tags=["status"])
 _TYPE_NAMES: Final = {"str": "text", "float": "number", "bool": "true/false", "datetime": "date"}
@@ -56,7 +57,8 @@ def stats(
     return json_response(
         {
             "products": len(shop),
-            "encoder": {"name": shop.encoder.name, "fingerprint": shop.encoder.fingerprint},
+            "encoder": _told(shop.encoder),
+            "text_encoder": None if shop.text_encoder is None else _told(shop.text_encoder),
             "spaces": {
                 space: {"vectors": len(index), "exact": index.exact} for space, index in shop.spaces.items()
             },
@@ -67,9 +69,26 @@ def stats(
             "uptime_s": round(monotonic() - state.started_s, 1),
             "versions": versions | {name: version(name) for name in _TOLD},
             "requests": state.metrics.answered(),
+            "recall": _recall(state),
             "searches": plain(report_of(shop.event_log.counts(since, until, TOP), since, until)),
         }
     )
+
+
+def _told(encoder: Encoder) -> dict[str, str]:
+    return {"name": encoder.name, "fingerprint": encoder.fingerprint}
+
+
+def _recall(state: State) -> dict[str, Any]:
+    measured = state.metrics.recalls()
+    count = sum(each["measured"] for each in measured)
+    total = sum(each["measured"] * each["recall_at_10"] for each in measured)
+    return {
+        "share": state.settings.shadow_share,
+        "measured": count,
+        "recall_at_10": total / count if count else None,
+        "by_plan": measured,
+    }
 
 
 @router.get(

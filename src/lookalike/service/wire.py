@@ -112,10 +112,12 @@ class Wire(H11Protocol):
         told = {"code": code, "message": message, "remedy": remedy}
         scope = {"state": {"request_id": request_id}}
         answer = error_response(scope, status, told, {"Connection": "close", "X-Request-ID": request_id})
-        for event in (
+        events = (
             h11.Response(status_code=status, headers=answer.raw_headers),
             h11.Data(data=bytes(answer.body)),
             h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
+        )
+        # Written at once: to close while more is on its way in makes the system drop what it has not sent, and a client
+        # would get a head without its body.
+        self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
         self.transport.close()

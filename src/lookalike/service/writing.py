@@ -18,16 +18,23 @@ from lookalike.core.errors import LimitError
 from lookalike.core.ports import Row
 from lookalike.core.rows import LIMITS, Problem, read_row
 from lookalike.core.types import Product
-from lookalike.service.answers import Plain
-from lookalike.service.errors import Refused, described, invalid
+from lookalike.service.answers import Plain, is_web, own_picture
+from lookalike.service.errors import MAX_TOLD, Refused, described, invalid
 from lookalike.service.json_in import check_values, read_json
 from lookalike.service.schemas import Changes, ProductRow
+from lookalike.service.sent_back import (
+    ONLY_TOLD,
+    kept,
+    picture_field,
+    picture_problem,
+    unreadable_picture,
+)
 
 _MARK: Final = b"\xef\xbb\xbf"
 Line = bytes | Refused
 """One line of a file of products, or why it cannot be one."""
 _COLUMNS: Final = ColumnMap(
-    fields={name: (name,) for name in ProductRow.model_fields if name != "attributes"},
+    fields={name: (name,) for name in ProductRow.model_fields if name not in {*ONLY_TOLD, "attributes"}},
     attributes=("attributes",),
 )
 
@@ -164,44 +171,76 @@ def _entry(line: bytes) -> Entry:
         return Entry(id_ if isinstance(id_, str) else None, invalid(error.errors(include_url=False)))
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A row and the product it is to be."""
+
+    row: ProductRow
+    product: Product
+
+
 def write(shop: Shop, entries: Sequence[Entry]) -> list[Plain]:
     """Write products; return what became of each, in order. Of several with one id, the last stays."""
     outcomes: dict[int, Plain] = {}
-    waiting: dict[str, tuple[int, Product]] = {}
+    waiting: dict[str, tuple[int, Read]] = {}
     for position, entry in enumerate(entries):
         product = _product(entry.row)
         if isinstance(product, Refused):
-            outcomes[position] = {"id": entry.id, "status": "failed", "error": described(product)}
+            outcomes[position] = _failed(entry.id, product)
             continue
         if product.id in waiting:
             outcomes |= _written(shop, dict(waiting.values()))
             waiting = {}
-        waiting[product.id] = position, product
+        assert isinstance(entry.row, ProductRow)
+        waiting[product.id] = position, Read(entry.row, product)
     outcomes |= _written(shop, dict(waiting.values()))
     return [outcomes[position] for position in range(len(entries))]
 
 
-def _written(shop: Shop, products: Mapping[int, Product]) -> dict[int, Plain]:
+def _failed(id_: str | None, error: Refused) -> Plain:
+    return {"id": id_, "status": "failed", "error": described(error)}
+
+
+def _written(shop: Shop, rows: Mapping[int, Read]) -> dict[int, Plain]:
     """Write products of different ids together; return their outcomes by position."""
-    if not products:
+    if not rows:
         return {}
+    before = shop.get(read.product.id for read in rows.values())
+    outcomes: dict[int, Plain] = {}
+    wanted: dict[int, Read] = {}
+    for position, read in rows.items():
+        try:
+            product = kept(read.row, read.product, before.get(read.product.id))
+            wanted[position] = Read(read.row, product)
+        except Refused as error:
+            outcomes[position] = _failed(read.product.id, error)
     problems: defaultdict[int, list[Problem]] = defaultdict(list)
-    ids = [product.id for product in products.values()]
-    before = shop.get(ids)
-    shop.upsert(products.values(), lambda problem: problems[problem.number].append(problem))
-    after = shop.get(ids)
-    outcomes = {}
-    for number, (position, product) in enumerate(products.items(), 1):
+    products = [read.product for read in wanted.values()]
+    shop.upsert(products, lambda problem: problems[problem.number].append(problem))
+    after = shop.get(product.id for product in products)
+    for number, (position, read) in enumerate(wanted.items(), 1):
+        id_ = read.product.id
         failed = any(problem.fatal for problem in problems[number])
-        same = before.get(product.id) == after.get(product.id)
-        outcome: Plain = {
-            "id": product.id,
-            "status": "failed" if failed else "unchanged" if same else "written",
-        }
-        if problems[number]:
-            outcome["error"] = described(_refused(problems[number][0]))
-        outcomes[position] = outcome
+        same = before.get(id_) == after.get(id_)
+        outcomes[position] = {"id": id_, "status": "failed" if failed else "unchanged" if same else "written"}
+        if error_ := _told(read, problems[number]):
+            outcomes[position]["error"] = described(error_)
     return outcomes
+
+
+def _told(read: Read, problems: Sequence[Problem]) -> Refused | None:
+    """Return what went wrong with a product as one error: pictures by their place in the row, others than given left out."""
+    told: list[tuple[str | None, str, str]] = []
+    for problem in problems:
+        if problem.field != "images":
+            told.append((problem.field or None, problem.reason, problem.hint))
+        elif found := picture_problem(read.row, read.product, problem):
+            told.append((*found, problem.hint))
+    if not told:
+        return None
+    field, reason, hint = told[0]
+    more = f"; {', '.join(str(each[0]) for each in told[1:MAX_TOLD])} too" if told[1:] else ""
+    return Refused(422, "row", reason + more, hint=hint, field=field)
 
 
 def _product(row: ProductRow | Refused) -> Product | Refused:
@@ -209,26 +248,25 @@ def _product(row: ProductRow | Refused) -> Product | Refused:
     if isinstance(row, Refused):
         return row
     try:
-        product = _read(row.model_dump(exclude_none=True))
+        product = _read(row.model_dump(exclude_none=True, exclude=set(ONLY_TOLD)), row.images)
     except Refused as error:
         return error
     # A text may hold several references: those behind the first were not looked at yet.
     for image in product.images:
-        if image.data is None and not image.ref.lower().startswith(("http://", "https://")):
+        if image.data is None and not is_web(image.ref) and own_picture(image.ref) is None:
             reason = f"{image.ref[:80]!r} is no web address"
-            return Refused(422, "invalid", reason, hint="Give one URL each.", field="images")
+            field = picture_field(row.images, image.ref)
+            return Refused(422, "invalid", reason, hint="Give one URL each.", field=field)
     return product
 
 
-def _read(values: Mapping[str, Any]) -> Product:
+def _read(values: Mapping[str, Any], images: Sequence[str] = ()) -> Product:
     product, problems = read_row(Row(0, "", values), _COLUMNS)
     if problems or product is None:
-        raise _refused(problems[0])
+        first = problems[0]
+        field = (first.field == "images" and unreadable_picture(images)) or first.field or None
+        raise Refused(422, "row", first.reason, hint=first.hint, field=field)
     return product
-
-
-def _refused(problem: Problem) -> Refused:
-    return Refused(422, "row", problem.reason, hint=problem.hint, field=problem.field or None)
 
 
 def edit_of(changes: Changes) -> Callable[[Product], Product]:

@@ -1,8 +1,9 @@
 // The products found: cards with pictures, places that wait for them, and what is said when there are none.
 
 import { showPicture } from "./api.js";
+import { openProduct } from "./detail.js";
 import { find, make, price } from "./dom.js";
-import { learn } from "./parts.js";
+import { learn, withoutLost } from "./parts.js";
 import { DRAGGED } from "./query.js";
 import { change, current, looksFor, withLike, write } from "./state.js";
 import { surround } from "./surround.js";
@@ -26,6 +27,7 @@ export function showHits(hits, { first }) {
     shown.add(id);
     learn(id, product.title, image);
   }
+  find("legend").hidden = longest <= 0;
   list.append(...fresh.map(card));
   return fresh.length;
 }
@@ -52,6 +54,7 @@ export function say(title, remedy, actions = [], { keep = false } = {}) {
   const list = find("hits");
   list.setAttribute("aria-busy", "false");
   if (!keep) {
+    find("legend").hidden = true;
     list.replaceChildren();
     shown.clear();
   }
@@ -72,14 +75,11 @@ function card(hit) {
   const frame = make("div", { className: "frame" }, image ? picture : blank);
   picture.addEventListener("load", () => surround(picture));
   if (image) showPicture(picture, image, () => picture.replaceWith(blank));
-  const link = make("a", { className: "open", href: product.url ?? (write({ ...current(), text: "", photos: [], likes: [{ id, weight: 1 }] })), draggable: true,
-    title: product.url ? "Go to the product" : "Find what looks like this" }, title);
-  if (product.url) Object.assign(link, { target: "_blank", rel: "noopener noreferrer" });
-  else link.addEventListener("click", (event) => {
+  const link = make("a", { className: "open", href: write({ ...current(), product: id }), draggable: true }, title);
+  link.addEventListener("click", (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return; // in a tab of its own
     event.preventDefault();
-    change({ text: "", photos: [], likes: [{ id, weight: 1 }] });
-    toResults();
+    openProduct(id);
   });
   const article = make("article", { className: "card" },
     frame,
@@ -87,11 +87,14 @@ function card(hit) {
     make("div", { className: "facts" }, product.brand && make("p", { className: "maker" }, product.brand),
       make("h2", { className: "name" }, link),
       make("p", { className: "deal" }, make("b", {}, price(product)))),
-    make("div", { className: "tell" }, because.length ? reason(score, because) : make("div", { className: "reason" }), like(id, title, 1), looksFor(current()) && like(id, title, -1)),
+    make("div", { className: "tell" }, because.length > 0 && reason(score, because), like(id, title, 1), away() && like(id, title, -1)),
   );
   article.addEventListener("dragstart", (event) => event.dataTransfer.setData(DRAGGED, id));
   return make("li", { "data-id": id }, article);
 }
+
+/** Say whether there is anything to keep away within: away from something alone leads nowhere. */
+const away = () => looksFor({ ...current(), photos: withoutLost(current().photos) });
 
 let explained = 0;
 
@@ -113,11 +116,11 @@ function reason(score, because) {
 
 function like(id, title, weight) {
   const more = weight > 0;
-  return make("button", { type: "button", className: more ? "like" : "like less", title: more ? "More like this" : "Less like this",
-    "aria-label": `${more ? "More" : "Less"} like ${title}`, onclick: () => {
+  return make("button", { type: "button", className: more ? "like" : "like less",
+    title: more ? "Look for more products like this one" : "Keep away from products like this one", "aria-label": `${more ? "More" : "Less"} like ${title}`, onclick: () => {
       change({ likes: withLike(current().likes, id, weight) });
       toResults();
-    } }, more ? "+" : "−");
+    } }, make("span", { "aria-hidden": "true" }, more ? "+ " : "− "), more ? "More" : "Less");
 }
 
 /** Go back to where results begin: they are others now. */

@@ -1,13 +1,14 @@
 // The page: what is asked changes -> everything is drawn, the service is asked, the answer is drawn.
 
 import { countOthers, loadColumns, search } from "./api.js";
+import { showProduct, startDetail } from "./detail.js";
 import { debounced, find, make, products, sentence } from "./dom.js";
 import { resultsOf, startEvents } from "./events.js";
 import { anyUsed, clear, facetColumns, showFilters, showUsed, startFilters } from "./filters.js";
 import { say, showHits, startGrid, toResults, wait } from "./grid.js";
-import { inWords, showParts } from "./parts.js";
+import { inWords, showParts, withoutLost } from "./parts.js";
 import { showQuery, startQuery } from "./query.js";
-import { NOTHING, change, current, onChange, partCount } from "./state.js";
+import { NOTHING, change, current, onChange, partCount, write } from "./state.js";
 
 const LATE_MS = 350;
 const STARTING_MS = 1000;
@@ -25,7 +26,10 @@ const status = (words) => {
 
 function drawAsked(asked) {
   showQuery(asked);
-  showParts(asked, () => drawTitle(current()));
+  showParts(asked, () => {
+    drawTitle(current());
+    showQuery(current());
+  });
   showUsed(asked);
   find("sort").value = asked.sort;
   drawTitle(asked);
@@ -66,14 +70,15 @@ function showAnswer(answer, asked) {
   resultsOf(answer.search_id);
   const came = showHits(answer.results, { first: true });
   goOn(answer.cursor && { asked, cursor: answer.cursor });
+  const parts = partCount({ ...asked, photos: withoutLost(asked.photos) });
   if (came) {
-    const order = partCount(asked) ? ", best match first" : "";
+    const order = parts ? ", best match first" : "";
     status(`${products(answer.matched)}${order} · ${Math.max(1, Math.round(answer.took_ms.total ?? 0))} ms`);
     return;
   }
   status("No products");
   if (anyUsed(asked)) say("Nothing passes these filters", "Take one away, or widen the prices.", [["Clear the filters", clear]]);
-  else if (partCount(asked)) say("Nothing comes near", "Try other words, or another photo.");
+  else if (parts) say("Nothing comes near", "Try other words, or another photo.");
   else say("The shop is empty", "Fill it with: lookalike index FILE");
 }
 
@@ -156,8 +161,13 @@ function startFolding() {
 }
 
 const later = debounced(run, LATE_MS);
+let before = current();
 onChange((asked, { late }) => {
+  const onlyOpened = asked.product !== before.product && write({ ...asked, product: "" }) === write({ ...before, product: "" });
+  before = asked;
   drawAsked(asked);
+  showProduct(asked);
+  if (onlyOpened) return; // or closed: what is found is the same
   if (late) later();
   else later.now();
 });
@@ -174,7 +184,9 @@ startQuery((words) => {
 });
 startFilters();
 startGrid();
+startDetail(toResults);
 startEvents();
 startFolding();
 drawAsked(current());
+showProduct(current());
 run();

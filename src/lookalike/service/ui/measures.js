@@ -98,7 +98,7 @@ function state(told) {
 }
 
 function searches(told) {
-  const { total } = told.searches;
+  const { recall, searches: { total } } = told;
   const { latency } = total;
   const exact = Object.values(told.spaces).every((space) => space.exact);
   return [tiles(
@@ -108,8 +108,10 @@ function searches(told) {
     tile("Time, p99", time(latency?.p99_ms)),
     tile("Without results", share(total.zero_result_share), { note: "of searches" }),
     tile("Diversity", decimal(total.diversity), { note: "pairs of results of two categories" }),
-    tile("Recall, live", make("span", { className: "none" }, "not measured"), {
-      note: exact ? "every index is exact now: the nearest are found" : "an index is approximate: see lookalike eval",
+    tile("Recall, live", recall.measured ? share(recall.recall_at_10) : exact ? "exact" : null, {
+      text: !recall.measured && exact,
+      note: recall.measured ? `of the true first ten, in ${count(recall.measured)} searches since the start`
+        : exact ? "every index is, so the nearest are found" : "an index is approximate",
     }),
   )];
 }
@@ -169,9 +171,18 @@ function requests({ requests: routes, workers }) {
   ];
 }
 
-function index({ spaces }) {
+function index({ spaces, recall }) {
   const rows = Object.entries(spaces).map(([space, { vectors, exact }]) => [words(space), count(vectors), exact ? "exact" : "approximate"]);
-  return [table("Vectors by space", ["Space", "Vectors", "Now"], rows, "None.")];
+  const found = recall.by_plan.map((each) => [
+    words(each.plan), each.selectivity === "none" ? "no filter" : each.selectivity, share(each.recall_at_10), count(each.measured),
+  ]);
+  return [
+    table("Vectors by space", ["Space", "Vectors", "Now"], rows, "None."),
+    ...(found.length ? [
+      table("Recall by plan and share that matched", ["Plan", "Matched", "Recall at 10", "Searches"], found, ""),
+      after(`Of ${share(recall.share)} of the searches, repeated exactly since the start.`),
+    ] : []),
+  ];
 }
 
 export const SHOWN = { state, searches, clicks, top, vain, kinds, places, requests, index };

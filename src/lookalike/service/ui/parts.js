@@ -16,9 +16,12 @@ export function learn(id, title, image) {
   known.set(id, { title, image });
 }
 
+/** Return photos without those that this browser does not have. */
+export const withoutLost = (photos) => photos.filter(({ id }) => !lost.has(id));
+
 /** Say what is asked in one line. */
 export function inWords(asked) {
-  const said = asked.photos.filter(({ id }) => !lost.has(id)).map(({ weight }) => [weight, "a photo"]);
+  const said = withoutLost(asked.photos).map(({ weight }) => [weight, "a photo"]);
   if (asked.text.trim()) said.unshift([asked.textWeight, `“${asked.text.trim()}”`]);
   said.push(...asked.likes.map(({ id, weight }) => [weight, known.get(id)?.title || id]));
   const joint = { any: " or ", all: " and " }[asked.mode] ?? " + ";
@@ -62,7 +65,8 @@ function photoPart(id, name, several, onNews) {
     if (!blob) {
       lost.add(id);
       part.className = "lost";
-      part.replaceChildren(make("p", {}, "This photo is not in this browser any more. Choose it again; until then the search goes without it."), removal(name.toLowerCase(), remove));
+      part.replaceChildren(make("p", {}, "A photo belongs to this search. It stayed in the browser it was chosen in, as a link does not carry photos; what you see is found without it."),
+        make("div", { className: "row" }, make("button", { type: "button", className: "plain", onclick: () => find("file").click() }, "Choose the photo"), removal(name.toLowerCase(), remove)));
       onNews();
       return;
     }

@@ -1,6 +1,7 @@
 // The ways a question comes in: typed words, and photos that are chosen, dropped or pasted.
 
 import { find } from "./dom.js";
+import { withoutLost } from "./parts.js";
 import { keep } from "./photos.js";
 import { change, current, withLike } from "./state.js";
 
@@ -35,7 +36,7 @@ export function startQuery(onTrouble) {
 export function showQuery(asked) {
   const input = find("words");
   if (input.value !== asked.text) input.value = asked.text;
-  const found = asked.photos.length > 0;
+  const found = withoutLost(asked.photos).length > 0;
   find("drop").querySelector("b").textContent = found ? "Add another photo" : "Show a photo";
   find("drop").classList.toggle("small", found);
 }
@@ -48,7 +49,7 @@ async function takePhotos(files, onTrouble) {
   }
   const ids = [];
   for (const picture of pictures) ids.push(await keep(picture));
-  change({ photos: [...current().photos, ...ids.map((id) => ({ id, weight: 1, box: null }))] });
+  change({ photos: [...withoutLost(current().photos), ...ids.map((id) => ({ id, weight: 1, box: null }))] });
 }
 
 function startDropping(take) {

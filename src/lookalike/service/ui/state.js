@@ -7,9 +7,11 @@
 //   only                  {column: [value, ...]}; what filters let through
 //   min, max              prices, "" for none
 //   sort                  a ranking profile
+//   product               the id of a product that is open, "" for none; it does not change what is found
 
-export const NOTHING = { text: "", textWeight: 1, photos: [], likes: [], mode: "mix", only: {}, min: "", max: "", sort: "relevance" };
+export const NOTHING = { text: "", textWeight: 1, photos: [], likes: [], mode: "mix", only: {}, min: "", max: "", sort: "relevance", product: "" };
 const ONE_STEP_MS = 3000;
+const NAMED = ["min", "max", "sort", "mode", "product"]; // these are called the same in an address
 const listeners = [];
 let lastLate_ms = -Infinity;
 let state = read(location.search);
@@ -21,14 +23,14 @@ export const onChange = (listener) => listeners.push(listener);
 
 /**
  * Change what is asked. A change that is one of many, such as a slider's, is `late`: many together make one step in the
- * history, and who listens may wait for the last.
+ * history, and who listens may wait for the last. `replace` makes no step of it.
  */
-export function change(changes, { late = false } = {}) {
+export function change(changes, { late = false, replace = false } = {}) {
   state = { ...state, ...changes };
   const address = write(state);
   const goesOn = late && performance.now() - lastLate_ms < ONE_STEP_MS;
   lastLate_ms = late ? performance.now() : -Infinity;
-  if (address !== location.search) history[goesOn ? "replaceState" : "pushState"](null, "", address || location.pathname);
+  if (address !== location.search) history[goesOn || replace ? "replaceState" : "pushState"](null, "", address || location.pathname);
   tell(late);
 }
 
@@ -66,7 +68,7 @@ export const looksFor = (asked) =>
 
 // --- as an address -------------------------------------------------------------------------------------------------
 //
-//   ?q=red+shirt&qw=0.5&photo=1~a1b2c3~0.1,0.1,0.5,0.5&like=-1~D00001&only.brand=Birch&min=5&max=80&sort=new&mode=any
+//   ?q=red+shirt&qw=0.5&photo=1~a1b2c3~0.1,0.1,0.5,0.5&like=-1~D00001&only.brand=Birch&min=5&max=80&sort=new&mode=any&product=D00002
 
 function weightOf(text) {
   const weight = Number.parseFloat(text);
@@ -84,7 +86,7 @@ export function read(search) {
   for (const [name, value] of given) {
     if (name.startsWith("only.")) asked.only = withValue(asked.only, name.slice(5), value, true);
   }
-  for (const name of ["min", "max", "sort", "mode"]) asked[name] = given.get(name) ?? NOTHING[name];
+  for (const name of NAMED) asked[name] = given.get(name) ?? NOTHING[name];
   return asked;
 }
 
@@ -111,7 +113,7 @@ export function write(asked) {
   for (const [column, values] of Object.entries(asked.only)) {
     for (const value of values) given.append(`only.${column}`, value);
   }
-  for (const name of ["min", "max", "sort", "mode"]) {
+  for (const name of NAMED) {
     if (asked[name] !== NOTHING[name]) given.set(name, asked[name]);
   }
   const text = given.toString();

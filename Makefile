@@ -7,7 +7,7 @@ SERVE ?= 1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check parity format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ check: $(VENV)/dev  ## Format, lint, types, import rules, tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist worksteal
 
+parity: $(VENV)/torch  ## Install torch, and run the tests that compare with it
+	$(BIN)/pytest tests/adapters/test_encoder_onnx_parity.py tests/adapters/test_encoder_torch.py \
+		tests/adapters/test_model_export.py tests/contract/test_encoder.py
+
 format: $(VENV)/dev  ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -41,4 +45,9 @@ $(VENV)/base: pyproject.toml
 
 $(VENV)/dev: $(VENV)/base
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+# A torch that is there already stays, if it is new enough.
+$(VENV)/torch: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[torch]'
 	touch $@

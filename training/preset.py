@@ -10,7 +10,7 @@ from lookalike.adapters.encoder_onnx_preset import pattern
 from training.augment import MEAN, STD
 from training.recipe import NAME, Recipe
 
-VERSION = 2
+VERSION = 3
 LICENCE = "Apache-2.0"
 FILL = 255
 GOLDEN_TEXTS = ("red checked shirt", "T-Shirt", "sneakers for women", "zapatos rojos", "")

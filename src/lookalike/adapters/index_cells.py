@@ -278,16 +278,20 @@ class Cells:
         return Ranked(similarities, np.argsort(-similarities))
 
     def _budget(self, ranked: Ranked, chosen: Chosen) -> Budget:
-        """Return what was measured for queries like this one: how much matches around it counts, not how much does anywhere."""
+        """Return what was measured for queries like this one."""
+        budget = self.budgets.of(1.0) if chosen.chooses is None else self._filtered(ranked, chosen)
+        strange = ranked.similarities[ranked.cells[0]] < self.budgets.strange_below
+        return budget.times(len(self.vectors) / self.built * (self.budgets.strange if strange else 1.0))
+
+    def _filtered(self, ranked: Ranked, chosen: Chosen) -> Budget:
+        """Return what was measured for a filter: how much of what is around the query matches counts, if that is more."""
         assert chosen.held is not None
         around = ranked.cells[:AROUND]
         held, rows = int(chosen.held[around].sum()), int(self.places.sizes[around].sum())
         share = chosen.count / len(self.vectors)
         expected = share * rows
         far = held < expected - DEVIATIONS * expected**0.5
-        budget = self.budgets.of(share if far else max(share, held / max(rows, 1)), far=far)
-        strange = ranked.similarities[ranked.cells[0]] < self.budgets.strange_below
-        return budget.times(len(self.vectors) / self.built * (self.budgets.strange if strange else 1.0))
+        return self.budgets.of(share if far else max(share, held / max(rows, 1)), far=far)
 
     def looked_for(self, turned: Vectors, pool: int, chosen: Chosen, ranked: Ranked, budget: Budget) -> Rows:
         """Return the rows worth comparing in full."""

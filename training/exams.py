@@ -37,6 +37,9 @@ PICTURES = 1_000
 COMMON = 10
 """Articles, and pairs of colour and article, are asked for if so many held-out products are of them."""
 
+PICTURES_ALONE = {"image": 1}
+"""What phrases are compared with: a catalogue's labels are words too, and would be found without any model."""
+
 Row = Mapping[str, Any]
 Truth = Mapping[str, Callable[[str, str], str]]
 
@@ -155,7 +158,7 @@ def _titles(rows: Iterable[Row]) -> list[Judged]:
     for row in rows:
         of_title.setdefault(row["title"], []).append(row["id"])
     return [
-        {"id": f"title {number}", "query": {"text": title}, "relevant": of_title[title]}
+        {"id": f"title {number}", "query": {"text": title, "weights": PICTURES_ALONE}, "relevant": of_title[title]}
         for number, title in enumerate(sample(sorted(filter(None, of_title)), TITLES))
     ]
 
@@ -165,7 +168,7 @@ def _phrases(pairs: Iterable[tuple[str, str]], truth: Callable[[str, str], str])
     return [
         {
             "id": f"{color} {kind}".strip(),
-            "query": {"text": f"{color} {kind}".strip().lower()},
+            "query": {"text": f"{color} {kind}".strip().lower(), "weights": PICTURES_ALONE},
             "relevant_where": truth(kind, color),
         }
         for kind, color in pairs

@@ -80,6 +80,8 @@ def test_problems_are_listed_and_the_rest_lands(tmp_path: Path) -> None:
         (("search",), '--text "red checked shirt"'),
         (("search", "other.db"), "lookalike search --shop other.db --image photo.jpg"),
         (("search", "red", "shirt"), 'lookalike search --text "red shirt"'),
+        (("search", "red " * 100), 'lookalike search --text "red red'),  # no name of a file can be so long
+        (("search", "other.db", "--text", "red"), "lookalike search --shop other.db ..."),
         (("search", "other.db", "red", "shirt"), 'lookalike search --shop other.db --text "red shirt"'),
         (("serve", "other.db"), "lookalike serve --shop other.db"),
     ],

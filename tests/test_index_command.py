@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 import lookalike
 from lookalike.cli.main import app
-from lookalike.core.errors import InputError
+from lookalike.core.errors import InputError, LookalikeError
+from small_encoders import SmallEncoder
 
 ROWS = [{"id": f"A{n}", "title": f"lamp {n}", "price": 10.0 + n} for n in range(40)]
 
@@ -86,3 +87,47 @@ def test_the_command_tells_of_lists_and_of_what_it_did_not_delete(tmp_path: Path
     with lookalike.open(place) as shop:
         assert len(shop) == 8 and shop.get(["C0"])["C0"].attributes["sizes"] == "S;M;L"
     assert isinstance(run(app, [*cut, "--split", "sizes"]).exception, InputError)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--map", "title=absent"], "absent"),
+        (["--map", "title"], "no '='"),
+        (["--split", "sizes"], "no '='"),
+        (["--encoder", "clip-vit-b32"], "clip-vit-b32 is not here"),
+        (["--text-encoder", "all-minilm-l6-v2"], "all-minilm-l6-v2 is not here"),
+        (["--encoder", "nobody"], "no encoder 'nobody'"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_of_a_shop_that_was_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.setenv("LOOKALIKE_MODELS_DIR", str(tmp_path / "models"))
+    source, folder = a_csv(tmp_path, 8), tmp_path / "new"
+    refused = CliRunner().invoke(app, ["index", str(source), "--shop", str(folder / "s.db"), *words])
+    assert isinstance(refused.exception, InputError)
+    assert said in str(refused.exception)
+    assert not folder.exists()
+
+
+def test_a_source_without_ids_leaves_no_shop_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    place, source = tmp_path / "new" / "s.db", tmp_path / "empty.csv"
+    source.write_text("")
+    assert CliRunner().invoke(app, ["index", str(source), "--shop", str(place)]).exit_code
+    assert not place.parent.exists()
+    good = ["index", str(a_csv(tmp_path, 8)), "--shop", str(place)]
+    assert CliRunner().invoke(app, good).exit_code == 0
+    assert isinstance(CliRunner().invoke(app, [*good, "--map", "title=absent"]).exception, InputError)
+    with lookalike.open(place) as shop:
+        assert len(shop) == 8
+
+
+def test_opening_with_encoders_that_do_not_fit_leaves_nothing(tmp_path: Path) -> None:
+    blind, mute = SmallEncoder("blind", 5, sees=False), SmallEncoder("mute", 5, reads=False)
+    for options in ({"encoder": blind, "text_encoder": SmallEncoder("x", 4)}, {"text_encoder": mute}):
+        with pytest.raises(InputError):
+            lookalike.open(tmp_path / "s.db", **options)
+    with pytest.raises(LookalikeError):
+        lookalike.open(tmp_path / "s.db", beside=True)
+    assert not list(tmp_path.iterdir())

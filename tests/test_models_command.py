@@ -187,6 +187,12 @@ def test_what_the_repository_lacks_can_be_made(place: Path, hub: Hub) -> None:
     assert "lookalike models export" in error.hint
 
 
+def test_a_model_whose_files_are_missing_is_shown_and_not_verified(place: Path) -> None:
+    (place / "image.onnx").unlink()
+    assert "image.onnx" in done("show", place / "small.toml")
+    assert "image.onnx: No such file" in str(refused("verify", place / "small.toml"))
+
+
 @pytest.mark.parametrize("command", ["list", "show", "fetch", "verify"])
 def test_help_teaches(command: str) -> None:
     shown = done(command, "--help")

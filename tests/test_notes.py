@@ -29,6 +29,13 @@ def test_only_a_phrase_that_attracts_is_judged(drawn: lookalike.Shop) -> None:
     assert drawn.search(text="lamp", where="price < 0").notes == ()
 
 
+def test_under_a_filter_nothing_is_said_of_what_it_keeps_out(drawn: lookalike.Shop) -> None:
+    (note,) = drawn.search(text="qwertyuiop", where="price > 0").notes
+    assert note.endswith(
+        "no product has any of its words, and none that the filter lets through is much like it"
+    )
+
+
 def test_without_titles_nothing_is_said_of_phrases(drawn_source: Path, tmp_path: Path) -> None:
     pictures = sorted((drawn_source.parent / "images").glob("*-1.jpg"))[:40]
     with lookalike.open(tmp_path / "pictures.db") as shop:

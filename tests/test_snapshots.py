@@ -42,7 +42,7 @@ from lookalike.wiring import plan_indexes
 
 KILLS = int(os.environ.get("LOOKALIKE_KILLS", "3"))
 PRODUCTS = 900
-ANY = Budgets({(clumped, share): Budget(9, 9) for clumped in (False, True) for share in SHARES})
+ANY = Budgets({(clumped, share): Budget(9, 9, 80.0, 0.96) for clumped in (False, True) for share in SHARES})
 
 
 @pytest.fixture(autouse=True)
@@ -414,7 +414,11 @@ def test_the_plan_says_what_would_be_built_and_what_was_measured(saved: Path, fo
         assert (each.vectors, each.dim) == (len(index), index.dim)
         assert (each.kind == "exact") == index.exact == (not each.measured)
         assert each.measured == (each.search_us is not None)
+        assert not each.measured or (each.recall, each.search_us) == (0.96, 80.0)
     opened.close()
+    better = plan_indexes(saved, load_settings(index_recall=0.98))
+    assert not any(each.measured for each in better)  # what the snapshot was tuned for is less than that
+    assert all(each.recall == (1.0 if each.kind == "exact" else 0.98) for each in better)
     exact = plan_indexes(saved, load_settings(index="exact", snapshots="off"))
     assert {each.kind for each in exact} == {"exact"} and {each.recall for each in exact} == {1.0}
     on_disk = sum(path.stat().st_size for path in folder.glob("snapshot-*/*"))

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,14 @@ from typer.testing import CliRunner
 import lookalike
 from lookalike.adapters.catalog_sql import SqlCatalog
 from lookalike.cli.main import app as app_of_commands
-from lookalike.core.errors import InputError
+from lookalike.core.errors import InputError, LookalikeError
 from lookalike.core.types import DESCRIPTION, IMAGE, TITLE
+from lookalike.engine.backfill import reader_of
 from lookalike.engine.comparison import overlap, rank_biased_overlap
 from lookalike.engine.encoders import signature_of
 from lookalike.service.app import admit, create_app
 from lookalike.service.settings import EventSettings, ServiceSettings
+from lookalike.settings import Settings
 from lookalike.upgrade import Upgrade
 from small_encoders import COLORS, SmallEncoder, drawn, rows
 from small_models import DIM, small_model
@@ -257,6 +261,122 @@ def test_steps_in_a_wrong_order_are_refused(place: Path, model: str) -> None:
         with Upgrade(place.parent / "empty.db") as upgrade:
             upgrade.start(model)
         del empty
+
+
+def test_what_another_process_left_behind_does_not_count_as_made(place: Path, model: str) -> None:
+    """One that was making the second generation when it was let go of goes on for a batch, and says how far it came."""
+    with Upgrade(place) as upgrade:
+        assert upgrade.start(model).products == COUNT
+        second = upgrade.state.beside
+        assert second is not None
+        upgrade.clean()
+        upgrade._catalog.set_position(reader_of(second), upgrade._catalog.sequence())
+        assert upgrade.start(model).products == COUNT
+        upgrade.finish()
+    with lookalike.open(place) as shop:
+        assert {len(shop.spaces[space]) for space in SPACES} == {COUNT}
+
+
+def test_a_run_stops_when_another_process_lets_go_of_what_it_makes(place: Path, model: str) -> None:
+    with Upgrade(place) as upgrade, Upgrade(place) as other:
+        with pytest.raises(LookalikeError, match="somebody else"):
+            upgrade.start(model, progress=lambda products: other.clean() and None)
+        assert upgrade.state.beside is None
+        assert upgrade.start(model).products == COUNT
+
+
+def test_embedding_anew_does_not_lose_an_upgrade_that_began_meanwhile(place: Path, model: str) -> None:
+    with (
+        lookalike.open(place, encoder=SmallEncoder("third", 5), reembed=True) as shop,
+        Upgrade(place) as upgrade,
+    ):
+        upgrade.start(model)
+        before = upgrade.state
+        with pytest.raises(InputError, match="is being upgraded"):
+            shop.index(rows(COUNT))
+        assert upgrade.state == before
+
+
+def test_going_back_reaches_those_who_never_went_over(tmp_path: Path) -> None:
+    first, second = SmallEncoder("first", 6), SmallEncoder("second", 8)
+    place = tmp_path / "shop.db"
+    with lookalike.open(place, encoder=first) as stayed, Upgrade(place, encoders=[first, second]) as upgrade:
+        stayed.index(rows(8))
+        upgrade.start(second)
+        upgrade.finish()
+        with lookalike.open(place, encoder=second) as writer:  # it cannot make vectors of the first
+            writer.upsert(rows(2, first=8))
+        assert stayed.search(k=20).matched == 10
+        assert (stayed.spaces[IMAGE].dim, len(stayed.spaces[IMAGE])) == (6, 8)
+        assert upgrade.rollback() == 2
+        assert stayed.search(k=20).matched == 10
+        assert {len(stayed.spaces[space]) for space in SPACES} == {10}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
+    """A web server of this machine with six pictures."""
+    (tmp_path / "web").mkdir()
+    for number in range(6):
+        (tmp_path / "web" / f"{number}.jpg").write_bytes(drawn(list(COLORS.values())[number % 4], number))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path / "web")))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_picture_that_only_the_second_generation_lacks_is_not_lost(
+    tmp_path: Path, model: str, photos: ThreadingHTTPServer
+) -> None:
+    """Its URL is asked for again when the product changes, and may be gone: what is searched has its vector all the same."""
+    listed: list[dict[str, object]] = [
+        {"id": f"P{n}", "title": f"thing {n}", "image": f"http://127.0.0.1:{photos.server_port}/{n}.jpg"}
+        for n in range(6)
+    ]
+    place, settings = tmp_path / "shop.db", Settings(allow_private_urls=True)
+    with lookalike.open(place, settings=settings) as shop, Upgrade(place) as upgrade:
+        assert shop.index(listed).images == 6
+        upgrade.start(model)
+        second = upgrade.state.beside
+        assert second is not None
+        upgrade._catalog.drop_embeddings(second.by_space)  # as if its making had only begun
+        for file in (tmp_path / "web").iterdir():
+            file.unlink()
+        report = shop.index([row | {"price": 5.0} for row in listed])
+        assert (report.changed, report.failed_images, report.images) == (6, 0, 6)
+        assert len(shop.spaces[IMAGE]) == 6
+        assert shop.index([row | {"price": 5.0} for row in listed]).unchanged == 6
+        upgrade.finish()
+    with lookalike.open(place) as shop:
+        assert (shop.spaces[IMAGE].dim, len(shop.spaces[IMAGE])) == (DIM, 6)
+
+
+def test_what_is_mended_is_tried_again_where_a_picture_failed(
+    tmp_path: Path, model: str, photos: ThreadingHTTPServer
+) -> None:
+    row = {"id": "P0", "title": "thing", "images": ""}
+    row["images"] = ",".join(f"http://127.0.0.1:{photos.server_port}/{n}.jpg" for n in (0, 99))
+    place, settings = tmp_path / "shop.db", Settings(allow_private_urls=True)
+    with lookalike.open(place, settings=settings) as shop, Upgrade(place) as upgrade:
+        assert shop.index([row]).failed_images == 1
+        upgrade.start(model)
+        second = upgrade.state.beside
+        assert second is not None
+        upgrade._catalog.drop_embeddings(second.by_space)
+        assert upgrade._backfill().mend(0) == 1
+        assert upgrade._catalog.known(["P0"])["P0"].embedded == ""
+        (tmp_path / "web" / "99.jpg").write_bytes(drawn(COLORS["blue"], 99))
+        assert shop.index([row]).images == 2
 
 
 def test_where_the_new_model_is_missing_searches_go_on_with_the_old(

@@ -91,10 +91,15 @@ def open(  # noqa: PLR0913 - one call, as people type it
     `settings.fetch` bounds those of products. `beside` opens the second generation of a shop that is being upgraded, to be
     looked at before it goes live.
     """
+    create = create and not beside
+    settings = settings or load_settings()
+    shelf = Shelf(partial(wiring.load_encoder, settings=settings))
+    if create and not (encoder is None and text_encoder is None) and not wiring.has_catalog(place):
+        # Encoders that cannot be had must not leave an empty shop behind.
+        first = chosen(shelf, None, encoder, text_encoder, wiring.DEFAULT_ENCODER)
+        encoder, text_encoder = first.main, first.texts
     catalog = wiring.open_catalog(place, create=create)
     try:
-        settings = settings or load_settings()
-        shelf = Shelf(partial(wiring.load_encoder, settings=settings))
         held = _generations(catalog)
         if beside:
             held = Generations(_second(held))
@@ -276,6 +281,7 @@ class Shop:
         where: `price < 50 and brand in ("A", "B")`. k: how many hits. mode: how several parts combine, mix, any or all.
         weights: how much each space counts, {"image": 0.7, "title": 0.3}. rerank: a profile or {"popularity": 0.1}.
         diversity: 0 to 1. group: one product per family. facets: columns to count. cursor: the next page of an answer.
+        explain: False leaves out what scores are made of, which is faster.
         """
         return self.search_many([question])[0]
 
@@ -462,6 +468,11 @@ class Shop:
         """Return who makes the vectors of what is written now; the first who writes, or embeds anew, decides."""
         held, mine = _generations(self._catalog), self._shelf.remembered(self._encoders)
         if held is None or (self._reembeds and held.live.fingerprints != mine.fingerprints):
+            if held is not None and held.beside is not None:  # others began it meanwhile: it would be lost
+                raise InputError(
+                    f"the shop is being upgraded to another encoder, {held.beside}",
+                    hint="Finish that, or let go of it: lookalike upgrade clean SHOP.",
+                )
             held = Generations(mine, reembedded=held is not None)
             self._catalog.set_artifact(ARTIFACT, held.to_bytes())
         return held

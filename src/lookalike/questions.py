@@ -49,6 +49,7 @@ class Question(TypedDict, total=False):
     max_per_category: int
     facets: Sequence[str]
     cursor: str
+    explain: bool
 
 
 _PART_KINDS = ("image", "text", "like", "vector")
@@ -60,6 +61,7 @@ _OPTIONS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "rerank": ((str, Mapping), 'a profile, or numbers by signal, such as {"popularity": 0.1}'),
     "diversity": (Real, "a number from 0 to 1"),
     "group": (bool, "true or false"),
+    "explain": (bool, "true or false"),
     "max_per_category": (Integral, "a whole number"),
     "cursor": (str, "the cursor of an answer"),
 }

@@ -97,6 +97,8 @@ class Upgrade:
         self._require_other(held, asked)
         if held.beside is None:
             asked = replace(asked, learned=learned_suffix(asked))
+            # Whoever was making it when it was let go of, in another process, may have gone on a little.
+            self._catalog.set_position(reader_of(asked), 0)
             self._write(replace(held, beside=asked, stage="next"))
         return self._filled(originals, rate, on_problem, progress)
 
@@ -118,11 +120,18 @@ class Upgrade:
         on_problem: Callable[[Problem], None],
         progress: Callable[[int], None],
     ) -> BackfillReport:
+        second = self._second()
+
+        def told(products: int) -> None:
+            if self.state.beside != second:
+                raise _others()
+            progress(products)
+
         if originals is None:
-            return self._backfill(on_problem).run(rate, progress)
+            return self._backfill(on_problem).run(rate, told)
         with closing(wiring.image_loader(originals, self._settings)) as loader:
-            encoders, limits = self._shelf(self._second()), self._settings.images
-            return Backfill(self._catalog, encoders, on_problem, limits, loader).run(rate, progress)
+            encoders, limits = self._shelf(second), self._settings.images
+            return Backfill(self._catalog, encoders, on_problem, limits, loader).run(rate, told)
 
     def _backfill(self, on_problem: Callable[[Problem], None] = lambda problem: None) -> Backfill:
         return Backfill(self._catalog, self._shelf(self._second()), on_problem, self._settings.images)
@@ -202,7 +211,7 @@ class Upgrade:
     def finish(self, on_problem: Callable[[Problem], None] = lambda problem: None) -> int:
         """Let the second generation be searched, and the one that is searched be kept up beside it.
 
-        Before that, what is missing is made; raises InputError while the backfill was not run. Running services load the new
+        Before that, what is missing is made; raises InputError if there is no second generation. Running services load the new
         one beside the old, and change over between two searches. Return how many products were mended after.
         """
         state, second = self.state, self._second()
@@ -218,15 +227,19 @@ class Upgrade:
     def rollback(self, on_problem: Callable[[Problem], None] = lambda problem: None) -> int:
         """Let the former generation be searched again: its vectors, and what was learned from them, are as they were.
 
-        Return how many products were mended after.
+        What was written meanwhile without such vectors gets them. Return how many products that were.
         """
         if self._second() and self.state.stage == "next":
             raise InputError(
                 f"{self._place} was not cut over: it is searched with {self.state.live}",
                 hint=f"To let go of what was made: lookalike upgrade clean {self._place}",
             )
-        self._caught_up(on_problem)
-        return self._swap(self._second(), on_problem)
+        backfill = self._backfill(on_problem)
+        seq = self._catalog.sequence()
+        # As changes, unlike `finish`: whoever could not load the other generation searches with this one still.
+        mended = backfill.mend(self._catalog.position(backfill.reader))
+        self._catalog.set_position(backfill.reader, seq)
+        return mended + self._swap(self._second(), on_problem)
 
     def _caught_up(self, on_problem: Callable[[Problem], None]) -> None:
         backfill = self._backfill(on_problem)
@@ -240,9 +253,7 @@ class Upgrade:
         after = self._catalog.position(backfill.reader)
         state = self.state
         if state.beside != wanted:
-            raise LookalikeError(
-                "somebody else upgrades this shop", hint="Look at: lookalike upgrade status."
-            )
+            raise _others()
         self._write(state.swapped("former" if state.stage == "next" else "next"))
         return backfill.mend(after)
 
@@ -269,6 +280,12 @@ class Upgrade:
             "sequence": self._catalog.sequence(),
             "complete": not self._catalog.changes(position, 1),
         }
+
+
+def _others() -> LookalikeError:
+    return LookalikeError(
+        "somebody else upgrades this shop, or let go of it", hint="Look at: lookalike upgrade status."
+    )
 
 
 def _questions(shop: Shop, count: int) -> list[tuple[str, str, Question]]:

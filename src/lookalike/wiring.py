@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.core.attributes import AttributeModel
-from lookalike.core.errors import InputError, MissingExtra, SourceError
+from lookalike.core.errors import CatalogError, InputError, MissingExtra, SourceError
 from lookalike.core.ports import (
     Cache,
     Catalog,
@@ -144,7 +144,8 @@ def plan_indexes(place: str | Path, settings: Settings) -> list[Any]:
         folder = snapshots_folder(place, settings)
         saved = saved_segments(catalog, make_snapshots(folder, make_index)) if folder else {}
     return [
-        plan(space, count, dim, settings.index, saved.get(space)) for space, (count, dim) in found.items()
+        plan(space, count, dim, settings.index, saved.get(space), settings.index_recall)
+        for space, (count, dim) in found.items()
     ]
 
 
@@ -158,6 +159,17 @@ def open_catalog(place: str | Path, *, create: bool) -> Catalog:
     """Open the catalogue at a path (SQLite) or a postgresql:// URL."""
     catalog: Catalog = load("lookalike.adapters.catalog_sql:SqlCatalog").open(place, create=create)
     return catalog
+
+
+def has_catalog(place: str | Path) -> bool:
+    """Say whether there is a catalogue at a path or a postgresql:// URL; none is made."""
+    try:
+        open_catalog(place, create=False).close()
+    except CatalogError as error:
+        if error.code != "catalog.missing":
+            raise
+        return False
+    return True
 
 
 def open_event_log(place: str | Path) -> EventLog:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
+import lookalike
 from lookalike import wiring
 from lookalike.adapters.encoder_onnx import OnnxEncoder
 from lookalike.adapters.encoder_onnx_files import found
-from lookalike.adapters.encoder_onnx_preset import read_preset
+from lookalike.adapters.encoder_onnx_preset import pattern, read_preset
 from lookalike.core.errors import InputError
 from lookalike.settings import Settings, models_folder
+from lookalike.upgrade import Upgrade
 from small_models import hub_model, small_model
 
 FETCH = "lookalike models fetch small"
@@ -89,12 +93,83 @@ def test_a_lock_that_is_no_use_is_refused(fetched: tuple[Path, Path], held: str,
     assert FETCH in caught.value.hint
 
 
-@pytest.mark.parametrize("file", ["../../image.onnx", "/etc/passwd", "onnx\\\\image.onnx"])
+@pytest.mark.parametrize("file", ["../../image.onnx", "/etc/passwd", "onnx\\\\image.onnx", "C:/image.onnx"])
 def test_files_outside_the_models_folder_are_refused(fetched: tuple[Path, Path], file: str) -> None:
     path, models_dir = fetched
     path.write_text(path.read_text("utf-8").replace("onnx/image.onnx", file), "utf-8")
     with pytest.raises(InputError, match="is no path inside shop/small"):
         OnnxEncoder.from_preset(path, models_dir=models_dir)
+
+
+# --- weights beside a graph ---------------------------------------------------------------------------------------------
+
+
+def keep_weights_beside(file: Path) -> Path:
+    """Write a graph anew, its weights in a file of their own; return the path of that."""
+    model = onnx.load(str(file))
+    data = file.with_name(f"{file.name}_data")
+    onnx.save_model(model, str(file), save_as_external_data=True, location=data.name, size_threshold=0)
+    return data
+
+
+def digest(file: Path) -> str:
+    return sha256(file.read_bytes()).hexdigest()
+
+
+def pin(models_dir: Path, *files: str) -> None:
+    """Write into the lock what some files are now."""
+    held = json.loads(lock(models_dir).read_text("utf-8"))
+    for file in files:
+        held["files"][file] = {"sha256": digest(models_dir / "small" / file), "bytes": 1}
+    lock(models_dir).write_text(json.dumps(held), "utf-8")
+
+
+def test_weights_beside_a_graph_are_checked_when_it_is_opened(fetched: tuple[Path, Path]) -> None:
+    path, models_dir = fetched
+    whole = OnnxEncoder.from_preset(path, models_dir=models_dir)
+    expected = whole.encode_images([pattern(40, 30, 1)])
+    data = keep_weights_beside(models_dir / "small/onnx/image.onnx")
+    pin(models_dir, "onnx/image.onnx")
+    with pytest.raises(InputError, match=r"says nothing of onnx/image\.onnx_data") as caught:
+        OnnxEncoder.from_preset(path, models_dir=models_dir)
+    assert FETCH in caught.value.hint
+
+    pin(models_dir, "onnx/image.onnx_data")
+    split = OnnxEncoder.from_preset(path, models_dir=models_dir)
+    np.testing.assert_allclose(split.encode_images([pattern(40, 30, 1)]), expected, atol=1e-6)
+
+    weights = bytearray(data.read_bytes())
+    weights[5] ^= 64
+    data.write_bytes(weights)
+    damaged = OnnxEncoder.from_preset(path, models_dir=models_dir)
+    with pytest.raises(InputError, match=r"image\.onnx_data .* is damaged or of another version"):
+        damaged.encode_images([pattern(40, 30, 1)])
+    pin(models_dir, "onnx/image.onnx_data")  # other weights of the same graph are another model
+    other = OnnxEncoder.from_preset(path, models_dir=models_dir)
+    assert len({whole.fingerprint, split.fingerprint, other.fingerprint}) == 3
+    data.unlink()
+    with pytest.raises(InputError, match=r"image\.onnx_data: No such file"):
+        OnnxEncoder.from_preset(path, models_dir=models_dir).encode_images([pattern(40, 30, 1)])
+
+
+def test_a_toml_without_hub_must_say_what_the_weights_beside_its_graph_are(tmp_path: Path) -> None:
+    path, image = small_model(tmp_path), tmp_path / "image.onnx"
+    before = digest(image)
+    data = keep_weights_beside(image)
+    text = path.read_text("utf-8").replace(before, digest(image))
+    path.write_text(text, "utf-8")
+    with pytest.raises(InputError, match=r"image\.onnx_data, and the \.toml does not say") as caught:
+        OnnxEncoder.from_preset(path)
+    assert "data_sha256" in caught.value.hint
+    path.write_text(
+        text.replace('input = "pixels"', f'input = "pixels"\ndata_sha256 = "{digest(data)}"'), "utf-8"
+    )
+    encoder = OnnxEncoder.from_preset(path)
+    assert encoder.preset.files()["image.onnx_data"] == digest(data)
+    assert encoder.encode_images([pattern(40, 30, 1)]).shape == (1, encoder.dim)
+    data.write_bytes(bytes(len(data.read_bytes())))
+    with pytest.raises(InputError, match=r"image\.onnx_data .* is damaged"):
+        OnnxEncoder.from_preset(path).encode_images([pattern(40, 30, 1)])
 
 
 # --- by name ------------------------------------------------------------------------------------------------------------
@@ -136,6 +211,28 @@ def test_settings_reach_the_encoder(fetched: tuple[Path, Path], monkeypatch: pyt
     monkeypatch.setenv("LOOKALIKE_ENCODER_PROVIDERS", '["abacus"]')
     with pytest.raises(InputError, match="'abacus' cannot run a model"):
         wiring.load_encoder(str(path))
+
+
+def test_settings_given_in_code_reach_the_encoder(
+    fetched: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, models_dir = fetched
+    monkeypatch.setenv("LOOKALIKE_MODELS_DIR", str(tmp_path / "elsewhere"))
+    settings = Settings(models_dir=models_dir, encoder_threads=3)
+    place = tmp_path / "shop.db"
+    with pytest.raises(InputError, match="model small is not here"):
+        lookalike.open(place, encoder=str(path))
+    with lookalike.open(place, encoder=str(path), settings=settings) as shop:
+        shop.index([{"id": "A", "title": "red lamp"}])
+        encoder = shop.encoder
+        assert isinstance(encoder, OnnxEncoder)
+        assert encoder._reading._session.get_session_options().intra_op_num_threads == 3
+    with lookalike.open(place, settings=settings) as shop:  # by what the catalogue remembers
+        assert shop.encoder.fingerprint == encoder.fingerprint
+    with pytest.raises(InputError, match="model small is not here"):
+        lookalike.open(place)
+    with Upgrade(place, settings=settings) as upgrade, upgrade.live_shop() as live:
+        assert live.encoder.fingerprint == encoder.fingerprint
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,26 @@ def test_no_memory_for_one_picture_is_said(tmp_path: Path) -> None:
     assert "there is no memory to run it on a single input" in printed
 
 
+def test_a_graph_that_does_not_say_its_shapes_is_run_all_the_same(tmp_path: Path) -> None:
+    def forget(model: onnx.ModelProto) -> None:
+        for value in (model.graph.input[0], model.graph.output[0]):
+            value.type.tensor_type.ClearField("shape")
+
+    (tmp_path / "free").mkdir()
+    expected = OnnxEncoder.from_preset(small_model(tmp_path / "free")).encode_images(PICTURES)
+    np.testing.assert_allclose(changed(tmp_path, forget).encode_images(PICTURES), expected, atol=1e-6)
+
+
+def test_an_output_that_is_a_single_number_is_refused(tmp_path: Path) -> None:
+    def sum_up(model: onnx.ModelProto) -> None:
+        model.graph.node[-1].output[0] = "before"
+        model.graph.node.append(helper.make_node("ReduceSum", ["before"], ["vectors"], keepdims=0))
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+
+    with pytest.raises(InputError, match=r"an output of shape \(\) came out"):
+        changed(tmp_path, sum_up).encode_images(PICTURES)
+
+
 def test_a_graph_of_a_fixed_number_of_rows_takes_any_number(tmp_path: Path) -> None:
     def fix(model: onnx.ModelProto) -> None:
         for value in (model.graph.input[0], model.graph.output[0]):

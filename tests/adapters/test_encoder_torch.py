@@ -19,6 +19,7 @@ from lookalike import wiring  # noqa: E402 - what is below needs torch
 from lookalike.adapters.encoder_onnx import OnnxEncoder  # noqa: E402
 from lookalike.adapters.encoder_onnx_preset import pattern, read_preset  # noqa: E402
 from lookalike.adapters.encoder_torch import TorchEncoder, chosen_device  # noqa: E402
+from lookalike.adapters.encoder_torch_weights import weights_hash  # noqa: E402
 from lookalike.core.errors import InputError, LookalikeError, MissingExtra  # noqa: E402
 from lookalike.settings import Settings  # noqa: E402
 from made_models import MODELS, TITLES  # noqa: E402
@@ -210,3 +211,24 @@ def test_without_torch_the_extra_is_named() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert said.stdout.strip() == 'pip install "lookalike[torch]"', said.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "counts"),
+    [
+        ("owner/model", "model.safetensors", True),
+        ("owner/model", "onnx/model.json", False),  # transformers reads what is in the folder itself
+        ("open_clip:model", "open_clip_pytorch_model.bin", True),
+        ("sentence_transformers:model", "2_Dense/model.safetensors", True),
+        ("sentence_transformers:model", ".cache/huggingface/download.json", False),
+        ("timm:model", "README.md", False),
+    ],
+)
+def test_all_that_shapes_vectors_makes_the_hash_of_weights(
+    tmp_path: Path, source: str, file: str, counts: bool
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    before = weights_hash(source, tmp_path)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_bytes(b"weights")
+    assert (weights_hash(source, tmp_path) != before) is counts

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lookalike.adapters import index_cells
 from lookalike.adapters.index_cells import Cells, CellsIndex
+from lookalike.adapters.index_cells_tuning import SHARES, Budget, Budgets
+from lookalike.adapters.index_exact import Flat
 from lookalike.core.types import Allowed, Keys, Mask, Vectors
 from lookalike.core.vectors import unit_rows
 
@@ -121,6 +124,51 @@ def test_deleted_products_are_gone_and_cells_made_anew_without_them(
     assert len(index) == int(left.sum())
 
 
+@pytest.mark.parametrize("left", [0, 12, 1900])
+def test_what_is_left_of_a_shop_that_shrinks_is_scanned_again(
+    index: CellsIndex, vectors: Vectors, left: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    index.delete(np.arange(left, ROWS))
+    index.settle()
+    assert index.exact and not caplog.records and len(index) == left
+    assert len(index._segments[0].owners.keys) == left
+    found = index.search(vectors[:12], 1).keys[:, 0]
+    assert found.tolist() == (list(range(12)) if left else [-1] * 12)
+    index.upsert(np.arange(left, ROWS), vectors[left:ROWS])
+    index.settle()
+    assert not index.exact and recall(index, vectors[:ROWS], vectors[ROWS:]) >= 0.93
+
+
+def test_fewer_products_than_wanted_are_all_found_though_their_codes_say_nothing(vectors: Vectors) -> None:
+    index = CellsIndex(DIM)
+    index.upsert(np.arange(ROWS) % 5, vectors[np.arange(ROWS) % 3])  # three pictures, again and again
+    index.settle()
+    assert not index.exact
+    found = index.search(vectors[ROWS : ROWS + 20], 10).keys
+    assert {tuple(sorted(row)) for row in found[:, :5].tolist()} == {(0, 1, 2, 3, 4)}
+    assert (found[:, 5:] < 0).all()
+    large, recent = index._segments
+    assert isinstance(large, Cells)
+    by_codes = replace(large.budgets, measured={}, few=0)
+    index._segments = replace(large, budgets=by_codes, remembered={}), recent
+    found = index.search(vectors[:20], 10, Allowed(np.array([True, True, False, True, True]), 4)).keys
+    assert {tuple(sorted(row)) for row in found[:, :4].tolist()} == {(0, 1, 3, 4)}
+    assert (found[:, 4:] < 0).all()
+
+
+def test_more_may_match_around_a_query_than_anywhere_else(index: CellsIndex, vectors: Vectors) -> None:
+    # As it may be measured: codes are best for few matches, and comparing all of them for more.
+    measured = {
+        (far, share): Budget(200, 0 if share == 0.1 else 6) for far in (False, True) for share in SHARES
+    }
+    large, recent = index._segments
+    assert isinstance(large, Cells)
+    index._segments = replace(large, budgets=Budgets(measured, few=0), remembered={}), recent
+    mask = far_clump(vectors[:ROWS], 0.01)
+    assert recall(index, vectors[:ROWS], vectors[:40], mask) >= 0.93
+    assert recall(index, vectors[:ROWS], vectors[np.flatnonzero(mask)[:40]], mask) >= 0.93
+
+
 def test_a_product_of_many_vectors_takes_one_place(vectors: Vectors) -> None:
     index = CellsIndex(DIM)
     keys = np.arange(ROWS) // 40  # views of one thing, all alike
@@ -139,7 +187,7 @@ def test_searches_go_on_while_cells_are_made(vectors: Vectors, monkeypatch: pyte
     begun, go_on = threading.Event(), threading.Event()
     fold = index_cells._folded
 
-    def slowly(*given: object) -> Cells:
+    def slowly(*given: object) -> Cells | Flat:
         begun.set()
         assert go_on.wait(60)
         return fold(*given)  # type: ignore[arg-type]

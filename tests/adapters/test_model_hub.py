@@ -174,6 +174,27 @@ def test_weights_beside_a_graph_come_with_it(hub: Hub, folder: Path) -> None:
     assert fetched(wanted(), folder) is None
 
 
+def test_weights_that_nobody_fetched_do_not_stay_beside_a_graph(hub: Hub, folder: Path) -> None:
+    lock = fetch(wanted(), folder, mirror=hub.address)
+    (folder / f"{VISION}_data").write_bytes(b"of an older version")
+    assert "says nothing of onnx/vision_model.onnx_data" in str(refused(lambda: check(wanted(), folder)))
+    assert fetched(wanted(), folder) is None
+    assert fetch(wanted(), folder, mirror=hub.address) == lock
+    assert files_in(folder) == {*CONTENT, LOCK}
+
+
+def test_weights_that_the_preset_pins_are_asked_for_once(hub: Hub, folder: Path) -> None:
+    hub.files[f"{VISION}_data"] = weights = b"weights" * 1000
+    pinned = wanted(files={**wanted().files, f"{VISION}_data": digest(weights)})
+    assert fetch(pinned, folder, mirror=hub.address).files.keys() == pinned.files.keys()
+    got = [each for each in hub.asked if each.method == "HEAD" and each.path.endswith("_data")]
+    assert len(got) <= 2  # the hub redirects to where large files are
+    hub.files[f"{VISION}_data"] = b"changed" * 1000
+    assert "the preset says" in str(
+        refused(lambda: fetch(pinned, folder.with_name("other"), mirror=hub.address))
+    )
+
+
 def test_a_broken_download_goes_on_where_it_broke(hub: Hub, folder: Path) -> None:
     hub.breaks_after[VISION] = [1_200_000, 2_400_000]
     fetch(wanted(), folder, mirror=hub.address)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +33,21 @@ def test_entities_are_the_characters_they_stand_for(written: str, meant: str) ->
 def test_escaped_markup_is_markup_and_a_bare_sign_is_none() -> None:
     assert prose("&lt;p&gt;Soft &amp;amp; light&lt;/p&gt;") == "Soft & light"
     assert prose("from 5 &lt; 7 &gt; 3 cm") == "from 5 < 7 > 3 cm"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("&" + "amp;" * 100_000 + "lt;", "<"),
+        ("&" + "#38;" * 100_000 + "Amp;", "&Amp;"),
+        ("<p" * 100_000 + ">" * 100_000 + "x", "p"),
+    ],
+)
+def test_what_is_nested_without_end_takes_no_longer_than_other_texts(written: str, meant: str) -> None:
+    began = process_time()
+    read = prose(written)
+    assert process_time() - began < 5  # it would be hours
+    assert set(read.split()) <= {meant, "x"} and "<" not in read.replace(meant, "") and prose(read) == read
 
 
 PIECES = st.sampled_from(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from random import Random
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lookalike.core.columns import Columns
 from lookalike.core.filter_text import parse
-from lookalike.core.filters import Filter, Not, bind, compare, matches
+from lookalike.core.filters import Compare, Filter, Not, bind, compare, matches
 from lookalike.core.types import Product
 from lookalike.core.unmet import unmet
 from strategies import COLUMNS, WORDS, examples, filters, products
@@ -51,6 +54,20 @@ def notes(text: str) -> tuple[str, ...]:
 )  # fmt: skip
 def test_what_no_product_has_is_named(where: str, expected: list[str]) -> None:
     assert list(notes(where)) == expected
+
+
+def test_long_texts_are_compared_to_the_letter_only() -> None:
+    rng = Random(0)
+    cares = [
+        " ".join(rng.choices(["wash", "warm", "iron", "cold", "bleach"], k=38))[:190] for _ in range(400)
+    ]
+    columns = Columns()
+    columns.set(range(400), [Product(f"P{n}", attributes={"care": care}) for n, care in enumerate(cares)])
+    began = process_time()
+    for asked, meant in ((cares[0].upper(), f'; there is "{cares[0][:79]}…"'), (cares[0][:-1] + "!", "")):
+        (note,) = unmet(Compare("care", "=", asked), columns, matches=False)
+        assert note == f'no product has care "{asked[:79]}…"{meant}'
+    assert process_time() - began < 0.5  # of two texts so long, comparing takes half a millisecond and more
 
 
 def test_of_a_long_list_only_the_first_are_looked_up() -> None:

@@ -12,7 +12,7 @@ import lookalike
 from lookalike.core.errors import EncoderMismatch, InputError, QueryError, VectorError
 from lookalike.core.types import DESCRIPTION, IMAGE, TITLE
 from lookalike.engine.encoders import Encoders
-from lookalike.engine.generations import Generation, Generations, MadeBy
+from lookalike.engine.generations import Generation, Generations, MadeBy, Shelf
 from small_encoders import COLORS, SmallEncoder, drawn, rows
 
 COUNT = 40
@@ -205,3 +205,22 @@ def test_the_form_that_catalogues_had_before_is_read_and_kept() -> None:
     )
     assert Generations.from_bytes(several.to_bytes()) == several
     assert several.swapped("next").swapped("former").live == several.live
+
+
+@pytest.mark.parametrize(
+    ("named", "remembered"),
+    [
+        ("builtin", "builtin"),
+        ("torch:clip-vit-b32", "torch:clip-vit-b32"),
+        ("small.toml", "{here}/small.toml"),
+        ("torch:small.toml", "torch:{here}/small.toml"),
+        ("torch:{here}/small.toml", "torch:{here}/small.toml"),
+    ],
+)
+def test_a_path_is_remembered_so_that_it_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, remembered: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shelf = Shelf(lambda name: SmallEncoder("small", 4))
+    encoder = shelf.named(named.format(here=tmp_path))
+    assert shelf.remembered(Encoders(encoder)).main.name == remembered.format(here=tmp_path)

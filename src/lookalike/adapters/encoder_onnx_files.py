@@ -8,6 +8,7 @@ the paths they have there, beside `lock.json`, which is written last and pins wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
@@ -46,6 +47,12 @@ def found(preset: Preset, beside: Path, models_dir: Path | None = None) -> tuple
     `beside` is where its TOML is; `models_dir` is where fetched models are, by default there too.
     """
     if preset.hub is None:
+        for file in _unpinned(preset, beside):
+            raise InputError(
+                f"model {preset.name}: there is {beside / file}, and the .toml does not say its SHA-256",
+                hint="Add it as data_sha256; or take the file away, if the graph does not keep its weights there.",
+                code=CODE,
+            )
         return preset, beside
     folder = (models_dir or beside) / preset.name
     missing = [file for file in preset.files() if not (folder / file).is_file()]
@@ -55,7 +62,8 @@ def found(preset: Preset, beside: Path, models_dir: Path | None = None) -> tuple
             hint=fetch(preset),
             code=CODE,
         )
-    return (preset if all(preset.files().values()) else _locked(preset, folder)), folder
+    unpinned = _unpinned(preset, folder)
+    return (_locked(preset, folder, unpinned) if unpinned else preset), folder
 
 
 def verified(file: Path, sha256: str | None, hint: str = AGAIN) -> Path:
@@ -80,21 +88,30 @@ def fetch(preset: Preset) -> str:
     return AGAIN if preset.hub is None else f"Fetch it: lookalike models fetch {preset.name}"
 
 
-def _locked(preset: Preset, folder: Path) -> Preset:
+def _unpinned(preset: Preset, folder: Path) -> list[str]:
+    """Return the files whose SHA-256 the TOML does not say, with those beside graphs that may hold their weights."""
+    data = [graph.data for graph in preset.graphs if graph.data_sha256 is None]
+    without = [file for file, sha256 in preset.files().items() if sha256 is None]
+    return [*without, *(file for file in data if (folder / file).is_file())]
+
+
+def _locked(preset: Preset, folder: Path, unpinned: Sequence[str]) -> Preset:
     lock = _lock(preset, folder / LOCK)
-    unpinned = [file for file, sha256 in preset.files().items() if sha256 is None and file not in lock.files]
-    if unpinned:
+    lacking = [file for file in unpinned if file not in lock.files]
+    if lacking:
         raise InputError(
-            f"model {preset.name}: {folder / LOCK} says nothing of {unpinned[0]}",
+            f"model {preset.name}: {folder / LOCK} says nothing of {lacking[0]}",
             hint=fetch(preset),
             code=CODE,
         )
     pinned = {file: locked.sha256 for file, locked in lock.files.items()}
     image, text = preset.image, preset.text
     if image is not None:
-        image = replace(image, sha256=image.sha256 or pinned[image.file])
+        data_sha256 = image.data_sha256 or pinned.get(image.data)
+        image = replace(image, sha256=image.sha256 or pinned[image.file], data_sha256=data_sha256)
     if text is not None:
-        text = replace(text, sha256=text.sha256 or pinned[text.file])
+        data_sha256 = text.data_sha256 or pinned.get(text.data)
+        text = replace(text, sha256=text.sha256 or pinned[text.file], data_sha256=data_sha256)
         if text.tokenizer == "file":
             text = replace(text, tokenizer_sha256=text.tokenizer_sha256 or pinned[text.tokenizer_file])
     return replace(preset, image=image, text=text)

@@ -16,6 +16,7 @@
     [image]                         # float32 [n, 3, size_px, size_px], RGB; absent in a model of texts alone
     file = "small-image.onnx"       # as seen from the TOML, or in the hub's repository
     sha256 = "..."                  # may be left out with `hub`: then that of the lock file counts
+    data_sha256 = "..."             # of FILE_data, where a graph keeps its weights there; with `hub` like sha256
     input = "pixels"                # names in the graph
     output = "vectors"
     pool = "none"                   # a row of POOLS: what makes one vector of the output (default none)
@@ -76,6 +77,8 @@ VERSION: Final = 1
 """Raise it when the same preset begins to mean something else."""
 CODE: Final = "model"
 """The code of every error about a model's files."""
+DATA: Final = "_data"
+"""What the file beside a graph that keeps its weights there is called after it: ONNX files have 2 GB at most."""
 TOKENIZERS: Final = ("hashed-words", "file")
 """What a preset can ask for; `encoder_onnx_tokens` has them."""
 
@@ -105,9 +108,20 @@ class Graph:
 
     file: _File
     sha256: _Sha256 | None = None
+    data_sha256: _Sha256 | None = None
     input: str
     output: str
     pool: Annotated[str, _one_of(POOLS)] = "none"
+
+    @property
+    def data(self) -> str:
+        """The file in which it may keep its weights."""
+        return self.file + DATA
+
+    @property
+    def hashes(self) -> str | tuple[str | None, str] | None:
+        """What it is: its SHA-256, and that of its weights where they are in a file of their own."""
+        return self.sha256 if self.data_sha256 is None else (self.sha256, self.data_sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
@@ -203,9 +217,15 @@ class Preset:
         for wrong in self._unsafe() if self.hub else self._unchecked():
             raise ValueError(wrong)
 
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The one or two it has."""
+        return tuple(graph for graph in (self.image, self.text) if graph is not None)
+
     def files(self) -> dict[str, str | None]:
         """Return the files it is made of, as the TOML calls them, each with its SHA-256 where the TOML or a lock says it."""
-        found = {graph.file: graph.sha256 for graph in (self.image, self.text) if graph is not None}
+        found = {graph.file: graph.sha256 for graph in self.graphs}
+        found |= {graph.data: graph.data_sha256 for graph in self.graphs if graph.data_sha256 is not None}
         if self.text is not None and self.text.tokenizer == "file":
             found[self.text.tokenizer_file] = self.text.tokenizer_sha256
         return found
@@ -225,8 +245,8 @@ class Preset:
     def _unsafe(self) -> Iterator[str]:
         """Say which files of a hub's repository would lie outside the folder they are fetched to."""
         for file in self.files():
-            steps = PurePosixPath(file).parts
-            if ".." in steps or file.startswith("/") or "\\" in file:
+            outside = ".." in PurePosixPath(file).parts or file.startswith("/")
+            if outside or "\\" in file or ":" in file:  # C:/ is a place of its own
                 yield f"{file!r} is no path inside {self.hub}"
 
     def _unchecked(self) -> Iterator[str]:
@@ -245,7 +265,7 @@ class Preset:
 
 def _shape_of_images(graph: ImageGraph) -> tuple[object, ...]:
     """Return what of a graph of pictures shapes a vector; what is newer than the first presets only where it is used."""
-    held = (graph.sha256, graph.size_px, graph.resize, graph.fill, graph.mean, graph.std)
+    held = (graph.hashes, graph.size_px, graph.resize, graph.fill, graph.mean, graph.std)
     newer = {"pool": graph.pool, "interpolation": graph.interpolation, "resize_px": graph.resize_px}
     plain = {"pool": "none", "interpolation": "bicubic", "resize_px": None}
     return held if newer == plain else (*held, newer)
@@ -253,7 +273,7 @@ def _shape_of_images(graph: ImageGraph) -> tuple[object, ...]:
 
 def _shape_of_texts(graph: TextGraph) -> tuple[object, ...]:
     """Return what of a graph of texts shapes a vector."""
-    held: tuple[object, ...] = (graph.sha256, graph.tokenizer)
+    held: tuple[object, ...] = (graph.hashes, graph.tokenizer)
     if graph.pool != "none" or graph.prefix:
         held = (*held, graph.pool, graph.prefix)
     if graph.tokenizer == "file":

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.adapters.encoder_onnx_files import verified
-from lookalike.adapters.encoder_onnx_preset import CODE, Graph
+from lookalike.adapters.encoder_onnx_preset import CODE, DATA, Graph
 from lookalike.core.errors import InputError, LookalikeError, MissingExtra
 
 MOST_THREADS: Final = 8
@@ -167,7 +167,7 @@ class Session:
             typed = {name: values[rows] for name, values in typed.items()}
         [result] = self._session.run([self._graph.output], typed)
         found: NDArray[Any] = result
-        if len(found) < count:
+        if not found.shape or len(found) < count:
             raise self._wrong(f"{count} rows went in and an output of shape {found.shape} came out")
         return found[:count]
 
@@ -202,6 +202,8 @@ class Session:
         if "cuda" in self._running.providers:  # from 1.21 on: finds libraries that came in wheels
             getattr(ort, "preload_dlls", lambda: None)()
         file = verified(self._file, self._graph.sha256, self._hint)
+        if self._graph.data_sha256 is not None:
+            verified(file.with_name(file.name + DATA), self._graph.data_sha256, self._hint)
         try:
             session = ort.InferenceSession(
                 file, options, providers=[(each.name, each.options(threads)) for each in wanted]
@@ -214,9 +216,9 @@ class Session:
                 raise MissingExtra(f"ONNX Runtime could not start {each.name}", hint=each.install)
         self._check_names(session.get_inputs(), session.get_outputs())
         self._types = {slot.name: _TYPES.get(slot.type, np.float32) for slot in session.get_inputs()}
-        [rows] = [slot.shape[0] for slot in session.get_inputs() if slot.name == self._graph.input]
-        if isinstance(rows, int):
-            self._fixed = self._most = rows
+        [shape] = [slot.shape for slot in session.get_inputs() if slot.name == self._graph.input]
+        if shape and isinstance(shape[0], int):
+            self._fixed = self._most = shape[0]
         return session
 
     def _check_names(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:

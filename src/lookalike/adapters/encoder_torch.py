@@ -134,7 +134,7 @@ class TorchEncoder:
         """That of the preset where vectors are the same; else one made of the weights and the number format."""
         if self._is_the_same:
             return self.preset.fingerprint
-        weights = weights_hash(located(split(self._source)[1], self._places))
+        weights = weights_hash(self._source, located(split(self._source)[1], self._places))
         shaped = blake2b(repr((self.preset.fingerprint, weights)).encode(), digest_size=4).hexdigest()
         return f"{self.preset.name}-{self.preset.version}-torch-{self.dtype}-{shaped}"
 

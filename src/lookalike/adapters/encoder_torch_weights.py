@@ -35,6 +35,8 @@ __all__ = [
 
 CODE: Final = "model"
 """The code of every error about a model's files, as in the ONNX adapter."""
+WEIGHTS: Final = (".json", ".safetensors", ".bin", ".pt", ".pth")
+"""How the files end that shape vectors, whatever library reads them."""
 CONFIGS: Final = ("config.json", "open_clip_config.json")
 """The files of which one makes a folder that of a model."""
 
@@ -142,11 +144,18 @@ def sha256_of(file: Path) -> str:
         return file_digest(stream, "sha256").hexdigest()
 
 
-def weights_hash(folder: Path) -> str:
-    """Hash the weights and what says how they are used: the `.json` and `.safetensors` files, by name -> 64 hex digits."""
+def weights_hash(source: str, folder: Path) -> str:
+    """Hash the weights in the folder of a source and what says how they are used, by name -> 64 hex digits.
+
+    Those are `.json` and `.safetensors` files; other libraries than transformers have more kinds, also in folders below.
+    """
+    files = [*folder.glob("*.json"), *folder.glob("*.safetensors")]
+    if split(source)[0]:
+        below = (file for file in folder.rglob("*") if file.suffix in WEIGHTS)
+        files = [file for file in below if not any(s.startswith(".") for s in file.relative_to(folder).parts)]
     whole = sha256()
-    for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
-        whole.update(f"{file.name} {sha256_of(file)}\n".encode())
+    for file in sorted(files):
+        whole.update(f"{file.relative_to(folder).as_posix()} {sha256_of(file)}\n".encode())
     return whole.hexdigest()
 
 

@@ -8,7 +8,8 @@ compares the best of them in float32; or, where matches are sparse, it leaves th
 How many rows that takes is measured when the cells are made (`index_cells_tuning`).
 
 The second segment holds recent changes as they are; a thread in the background adds them to a copy of the cells, or makes the
-cells anew once they have doubled or a quarter of them is dead. Searches never wait for it.
+cells anew once they have doubled or a quarter of them is dead. What is left of a shop that shrinks is scanned again. Searches
+never wait for any of it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from lookalike.adapters.index_rows import (
     best_per_product,
     inner_products,
     put_after,
+    selected,
     selector,
     write_faiss,
 )
@@ -270,6 +272,9 @@ class Cells:
             # Fewer than there are: the cells held too few matches, or the same products again and again.
             if len(keys) == pool or len(rows) >= chosen.count:
                 return keys, similarities
+            if min(budget.seen, budget.width(pool)) >= chosen.count:
+                # All was seen, and yet not all came: FAISS leaves out rows whose code adds up to the least there can be.
+                return self._best(query, pool, selected(chosen.chooses, len(self.vectors)))
             budget = budget.times(4)
 
     def ranked(self, turned: Vectors) -> Ranked:
@@ -448,8 +453,11 @@ def _due(segments: tuple[Segment, Flat]) -> bool:
     return len(recent.owners.keys) >= RECENT_ROWS or large.owners.live_share < 1 - DEAD
 
 
-def _folded(segments: tuple[Segment, Flat], dim: int, recall: float) -> Cells:
-    """Return cells of all live rows: a copy with the recent ones added, or new ones if they have changed too much."""
+def _folded(segments: tuple[Segment, Flat], dim: int, recall: float) -> Cells | Flat:
+    """Return cells of all live rows: a copy with the recent ones added, or new ones if they have changed too much.
+
+    Few rows are given back as they are.
+    """
     large, recent = segments
     faiss.omp_set_num_threads(1)  # searches come first
     keys, rows = recent.live()
@@ -458,4 +466,6 @@ def _folded(segments: tuple[Segment, Flat], dim: int, recall: float) -> Cells:
         if room and large.owners.live_share >= 1 - DEAD:
             return large.with_more(keys, rows)
     everything = np.unique(np.concatenate([segment.owners.keys for segment in segments]))
-    return Cells.of(*held_by(segments, everything, dim), recall)
+    keys, rows = held_by(segments, everything, dim)
+    # By half of it, so that a shop about that size does not go to and fro.
+    return Flat.of(keys, rows, scanned=True) if len(keys) < LEAST_ROWS // 2 else Cells.of(keys, rows, recall)

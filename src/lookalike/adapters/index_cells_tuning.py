@@ -26,6 +26,8 @@ SURE = 2.0
 """Standard errors by which the mean recall of the queries must pass the promised one."""
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 RISING = SHARES[::-1]
+FAR_MARGIN = 0.4
+"""Filters far away and strange queries are of more kinds than can be made up: so aim this much higher."""
 STRANGE_SHARE = 0.05
 """The ordinary queries that are taken for strange."""
 STRANGE_MORE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
@@ -90,8 +92,12 @@ class Budgets:
         return Budget(seen, above.factor and max(above.factor, below.factor))
 
     def compares_all(self, share: float) -> bool:
-        """Say whether some queries of a filter that lets so much through are best served without codes."""
-        return any(self.of(share, far=far).factor == 0 for far in (False, True))
+        """Say whether some queries of a filter that lets so much through are best served without codes.
+
+        More may match around a query than anywhere else, so what was measured for larger shares may be asked for as well.
+        """
+        around = (share, *RISING[bisect(RISING, share) :])
+        return self.of(share, far=True).factor == 0 or any(self.of(each).factor == 0 for each in around)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
@@ -134,7 +140,9 @@ def tune(cells: Cells, recall: float) -> Budgets:
             masks = [rng.random(len(cells.vectors)) < share if share < 1 else None for _ in range(MASKS)]
             anywhere = far = _cheapest(cells, _trial(ordinary, masks), recall)
             if share < 1:
-                far = _cheapest(cells, _trial(away.queries, away.masks(count)), recall)
+                far = _cheapest(
+                    cells, _trial(away.queries, away.masks(count)), recall + FAR_MARGIN * (1 - recall)
+                )
         measured |= {(False, share): anywhere, (True, share): far}
     best = [float(cells.ranked(cells.turn.apply(one[None])).similarities.max()) for one in ordinary.vectors]
     return Budgets(
@@ -162,7 +170,7 @@ def _strange(
             _measured(cells, trial, _by_masks(cells, trial, listed=False), ordinary.times(more))[1]
             for trial, ordinary in trials
         )
-        if min(reached) >= recall:
+        if min(reached) >= recall + FAR_MARGIN * (1 - recall):
             return more
     return STRANGE_MORE[-1]
 

@@ -37,8 +37,18 @@ class Planned:
     """Whether the last three were measured, when the index of the newest snapshot was built."""
 
 
-def plan(space: str, vectors: int, dim: int, kind: str, saved: Mapping[str, Any] | None = None) -> Planned:
-    """Say what index `kind` ("auto" or "exact") makes of vectors; `saved` is the head of its large segment in a snapshot."""
+def plan(
+    space: str,
+    vectors: int,
+    dim: int,
+    kind: str,
+    saved: Mapping[str, Any] | None = None,
+    recall: float = RECALL,
+) -> Planned:
+    """Say what index `kind` ("auto" or "exact") makes of vectors, tuned for a recall where it is not exact.
+
+    `saved` is the head of its large segment in a snapshot; one that was tuned for another recall says nothing.
+    """
     if kind == "exact" or vectors < index_cells.LEAST_ROWS:
         rows = vectors * (6 * dim + PER_ROW)
         return Planned(
@@ -57,15 +67,16 @@ def plan(space: str, vectors: int, dim: int, kind: str, saved: Mapping[str, Any]
     rows = vectors * (4 * dim + code + 8 + PER_ROW) + 4 * cells * dim
     parameters = f"{cells:,} cells, codes of {code} bytes"
     estimated = Planned(
-        space, vectors, dim, "cells", parameters, rows, rows, RECALL, vectors * dim * CELLS_US / 1e6
+        space, vectors, dim, "cells", parameters, rows, rows, recall, vectors * dim * CELLS_US / 1e6
     )
-    return estimated if saved is None or saved["kind"] != "cells" else _measured(estimated, saved)
+    usable = saved is not None and saved["kind"] == "cells" and saved["recall"] == recall
+    return _measured(estimated, saved) if saved is not None and usable else estimated
 
 
 def _measured(planned: Planned, saved: Mapping[str, Any]) -> Planned:
     """Return the same with what was measured when the index of a snapshot was built, of perhaps fewer vectors."""
     budgets = Budgets.from_json(saved["budgets"])
-    all_rows = budgets.of(1.0)
+    all_rows = budgets.measured[False, 1.0]
     return replace(
         planned,
         recall=all_rows.recall,

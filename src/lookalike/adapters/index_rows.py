@@ -158,6 +158,14 @@ def selector(mask: NDArray[Any]) -> Any:
     return faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))  # type: ignore[call-arg,arg-type]
 
 
+def selected(selecting: Any, count: int) -> Rows:
+    """Return which of `count` rows a `selector` lets through; None lets all."""
+    if selecting is None:
+        return np.arange(count)
+    packed = faiss.rev_swig_ptr(selecting.bitmap, selecting.n)
+    return np.flatnonzero(np.unpackbits(packed, count=count, bitorder="little"))
+
+
 def write_faiss(thing: Any, write: Callable[[bytes], int]) -> None:
     """Hand what FAISS can save (an index, a rotation) to a function, a piece at a time; what that raises is raised."""
     writer = faiss.PyCallbackIOWriter(write, 1 << 20)  # type: ignore[attr-defined]  # not in the stubs

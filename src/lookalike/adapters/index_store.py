@@ -42,7 +42,7 @@ class IndexStore:
             except Unusable as error:
                 log.warning("the index snapshot %s is not used: %s", snapshot.folder, error)
             # Its checksums are right, and yet FAISS or we cannot read it: other versions wrote it.
-            except (RuntimeError, ValueError, TypeError, KeyError, OSError) as error:
+            except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, OSError) as error:
                 log.warning(
                     "the index snapshot %s cannot be read, and is not used: %r", snapshot.folder, error
                 )

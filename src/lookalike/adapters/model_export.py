@@ -34,7 +34,16 @@ OUTPUT: Final = "output"
 KINDS: Final = ("image", "text")
 TOLERANCE: Final = 1e-3
 """Of golden values in float32, where processors differ in the sixth digit."""
-OF_ITS_FILES: Final = ("file", "sha256", "input", "output", "mask", "types", "tokenizer_sha256")
+OF_ITS_FILES: Final = (
+    "file",
+    "sha256",
+    "data_sha256",
+    "input",
+    "output",
+    "mask",
+    "types",
+    "tokenizer_sha256",
+)
 """What a preset says of its graphs, and another one says otherwise."""
 OF_ITS_PLACE: Final = ("golden", "hub", "revision", "size_mb", "card", "source", *KINDS)
 

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest
@@ -25,6 +25,8 @@ from lookalike.core.errors import InputError
 CHUNK_BYTES: Final = 1 << 20
 LOCK: Final = "lock.json"
 PARTS: Final = ".parts"
+DATA: Final = "_data"
+"""What the file of weights beside an ONNX file is called after it."""
 POINTER: Final = b"version https://git-lfs.github.com/spec/"
 """How the file begins that stands for a large one in a clone without git-lfs."""
 
@@ -95,7 +97,7 @@ def check(wanted: Wanted, folder: Path) -> Lock:
     for path, file in lock.files.items():
         if not _is(folder / path, file.bytes, wanted.files.get(path) or file.sha256):
             raise InputError(f"{folder / path} is damaged or of another version", hint=again, code=CODE)
-    lacking = [path for path in wanted.files if path not in lock.files]
+    lacking = [path for path in (*wanted.files, *_beside(wanted.files, folder)) if path not in lock.files]
     if lacking:
         raise InputError(f"{folder / LOCK} says nothing of {lacking[0]}", hint=again, code=CODE)
     return lock
@@ -158,8 +160,7 @@ def copy(wanted: Wanted, folder: Path, directory: Path, *, progress: Progress | 
             hint=f"It must hold these files of {wanted.hub}, by their paths there. {wanted.hint}".rstrip(),
             code=CODE,
         )
-    beside = [f"{path}_data" for path in wanted.files if (directory / f"{path}_data").is_file()]
-    paths = [*wanted.files, *beside]
+    paths = list(dict.fromkeys([*wanted.files, *_beside(wanted.files, directory)]))
     with _writing(folder) as parts:
         staged = {}
         for number, path in enumerate(paths):
@@ -178,11 +179,16 @@ def _remotes(repository: Repository, wanted: Wanted, revision: str) -> Iterator[
         remote = repository.ask(path, commit) if commit else repository.first(path, revision)
         commit = commit or remote.commit
         yield remote
-        if path.endswith(".onnx"):
+        if path.endswith(".onnx") and path + DATA not in wanted.files:
             # An ONNX file has 2 GB at most; beyond that its weights are beside it.
-            weights = repository.has(f"{path}_data", commit)
+            weights = repository.has(path + DATA, commit)
             if weights is not None:
                 yield weights
+
+
+def _beside(paths: Iterable[str], folder: Path) -> list[str]:
+    """Return the files in a folder that hold the weights of some of these ONNX files."""
+    return [path + DATA for path in paths if path.endswith(".onnx") and (folder / (path + DATA)).is_file()]
 
 
 def _right(file: Path, remote: Remote, wanted: Wanted) -> bool:
@@ -198,6 +204,9 @@ def _placed(folder: Path, staged: Mapping[str, tuple[Path, Locked]], kept: Lock)
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         part.replace(folder / path)
     lock = replace(kept, files=kept.files | {path: locked for path, (_, locked) in staged.items()})
+    for path in _beside(lock.files, folder):
+        if path not in lock.files:  # of an older version, which nobody could check
+            (folder / path).unlink()
     written = folder / PARTS / LOCK
     with written.open("w", encoding="utf-8") as stream:
         json.dump(asdict(lock), stream, indent=1)

@@ -134,18 +134,25 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
       lookalike index postgresql://me@db/shop --query "SELECT * FROM products"
     """
     from lookalike.api import open as open_shop  # the libraries behind it take their time to load
-    from lookalike.wiring import open_source
+    from lookalike.core.rows import columns_of, recognise
+    from lookalike.intake import first_rows
+    from lookalike.wiring import has_catalog, open_source
 
     overrides = dict(_override(text) for text in columns or [])
+    splits = dict(_split(text) for text in split or [])
     file = failures or Path(f"{Path(shop).stem if '://' not in shop else 'shop'}-failures.csv")
-    open_source(source, query)  # a wrong path must not leave an empty shop behind
+    read, _ = open_source(source, query)
+    if not has_catalog(shop):
+        # What is wrong with the source, or with what is said of it, must not leave an empty shop behind.
+        samples = first_rows(read)
+        recognise(columns_of(samples), samples, overrides, splits)
     with open_shop(shop, encoder=encoder, text_encoder=text_encoder, reembed=reembed) as opened:
         run_index(
             opened,
             source,
             file,
             columns=overrides,
-            split=dict(_split(text) for text in split or []),
+            split=splits,
             query=query,
             images=images,
             prune=prune or prune_any,

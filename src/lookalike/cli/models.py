@@ -241,7 +241,8 @@ def _row(preset: Preset, folder: Path) -> dict[str, Any]:
 
     if preset.hub is None:
         state = "built in"
-        size_mb = round(sum((folder / file).stat().st_size for file in preset.files()) / 1e6)
+        there = [folder / file for file in preset.files() if (folder / file).is_file()]
+        size_mb = round(sum(file.stat().st_size for file in there) / 1e6)
     else:
         state, size_mb = "yes" if here(_wanted(preset), folder) else "no", preset.size_mb
     return {

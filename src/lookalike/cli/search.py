@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,6 +119,10 @@ def _require_question(words: list[str], shop: str, *, asked: bool) -> None:
         return
     place, *rest = words if words and _is_place(words[0]) else [shop, *words]
     option = "" if place == DEFAULT_SHOP else f" --shop {place}"
+    if asked and not rest:
+        raise QueryError(
+            f"the shop goes behind --shop: {place}", hint=f"Write: lookalike search --shop {place} ..."
+        )
     if rest:
         raise QueryError(
             f"it is not clear what {' '.join(words)!r} is",
@@ -133,7 +138,9 @@ def _require_question(words: list[str], shop: str, *, asked: bool) -> None:
 
 
 def _is_place(word: str) -> bool:
-    return "://" in word or word.endswith((".db", ".sqlite")) or Path(word).is_file()
+    with suppress(OSError):  # a phrase may be longer than the name of a file can be
+        return "://" in word or word.endswith((".db", ".sqlite")) or Path(word).is_file()
+    return False
 
 
 def show(

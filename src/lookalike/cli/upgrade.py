@@ -127,6 +127,7 @@ def finish(shop: ShopArgument) -> None:
     console = Console(stderr=True, highlight=False)
     with _open(shop) as upgrade, _problems(shop) as problems:
         upgrade.finish(problems.add)
+        problems.print_to(console)
         console.print(f"searched from now on: {escape(str(upgrade.state.live))}")
         console.print(f"Back: lookalike upgrade rollback {shop}   for good: lookalike upgrade clean {shop}")
 
@@ -137,6 +138,7 @@ def rollback(shop: ShopArgument) -> None:
     console = Console(stderr=True, highlight=False)
     with _open(shop) as upgrade, _problems(shop) as problems:
         upgrade.rollback(problems.add)
+        problems.print_to(console)
         console.print(f"searched from now on: {escape(str(upgrade.state.live))}")
 
 

@@ -91,6 +91,8 @@ class Query:
     """At most so many of one main category per page of results; ignored inside a one-category filter."""
     facets: tuple[str, ...] = ()
     cursor: str | None = None
+    explain: bool = True
+    """Say what the score of each result is made of, which takes a part of the time."""
 
 
 @dataclass(frozen=True, slots=True)

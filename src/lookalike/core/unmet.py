@@ -16,6 +16,8 @@ MOST_LOOKED_AT = 8
 """Texts of one filter that are looked up; a list of ids may have thousands."""
 MOST_KNOWN = 5000
 """Distinct values of a column that are looked through for what may have been meant."""
+MOST_LETTERS = 64
+"""Of a value that may be meant though it is spelled otherwise: to compare two long texts takes milliseconds."""
 _AS = {"!=": "=", "in": "=", "not in": "=", "contains": "=", "=": "=", "prefix": "prefix"}
 """The operators that name a value, and which one holds for products that have it."""
 _MUST = ("=", "contains", "prefix")
@@ -62,8 +64,10 @@ def _meant(name: str, operator: str, text: str, columns: Columns) -> list[str]:
     by_letters: dict[str, list[str]] = {}
     for value in known:
         by_letters.setdefault(folded(value).strip(), []).append(value)
-    close = get_close_matches(folded(text).strip(), by_letters, n=2, cutoff=0.8)
-    found = [value for letters in close for value in by_letters[letters]]
+    letters = folded(text).strip()
+    short = [each for each in by_letters if len(each) <= MOST_LETTERS]
+    close = [letters] if letters in by_letters else get_close_matches(letters, short, n=2, cutoff=0.8)
+    found = [value for each in close for value in by_letters[each]]
     return [value for value in found if columns.occurs(Compare(name, operator, value))][:2]
 
 

@@ -38,8 +38,14 @@ PLAIN: Final = frozenset({str, int, float, bool, bytes, list, tuple, dict, type(
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]*>|<![^<>]*>", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</[a-z][a-z0-9]*\s?>|<(?:br|p|li|hr|img)\b[^<>]*>", re.IGNORECASE)
-_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
-"""With its semicolon, unlike in HTML: "Rock&reggae" is no registered trade mark."""
+_ENTITY: Final = re.compile(
+    r"&(?:(?-i:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)*(#\d{1,7};|#x[0-9a-f]{1,6};|[a-z][a-z0-9]{1,31};)",
+    re.IGNORECASE,
+)
+"""With its semicolon, unlike in HTML: "Rock&reggae" is no registered trade mark. What was escaped again and again is one
+entity, so that a text which is nothing else takes no longer than others."""
+MAX_NESTED: Final = 8
+"""How deep tags lie in tags that are taken for markup."""
 
 
 def plain(value: object) -> object:
@@ -173,7 +179,7 @@ def unescaped(words: str) -> str:
 
 
 def _character(entity: re.Match[str]) -> str:
-    name = entity[0]
+    name = f"&{entity[1]}"
     return (unescape(name) if name[1] == "#" else html5.get(name[1:], name)).replace("\xa0", " ")
 
 
@@ -185,9 +191,12 @@ def label(value: object) -> str:
 def prose(value: object) -> str:
     """Read a text that may be HTML, as shops export titles and descriptions; only its words are kept."""
     words = label(value)
-    while "<" in words and _MARKUP.search(words) and (bare := _without_tags(words)) != words:
+    for _ in range(MAX_NESTED):
+        if "<" not in words or not _MARKUP.search(words) or (bare := _without_tags(words)) == words:
+            return words
         words = unescaped(bare)
-    return words
+    # Nobody writes that by mistake. To go on would take as long as it is deep, and reading it again has to change nothing.
+    return " ".join(re.sub("[<>]", " ", words).split())
 
 
 def _without_tags(words: str) -> str:

@@ -96,7 +96,7 @@ class Backfill:
                 Record(
                     work.product,
                     known[work.product.id].source_hash,
-                    self._encoders.signature,
+                    self._marked(work),
                     tuple(by_id[work.product.id]),
                     read_seq=work.known.seq if work.known else 0,
                 )
@@ -106,6 +106,11 @@ class Backfill:
             # One that changed meanwhile was written by somebody who knows of these vectors.
             mended += len(records) - len(self._catalog.write(records))
         return mended
+
+    def _marked(self, work: Work) -> str:
+        """Return `Record.embedded`: as before nothing, where some picture could not be used, so that it is tried again."""
+        was = work.known.embedded if work.known else ""
+        return self._encoders.signature if was and not work.failed_images else ""
 
     def lacking(self) -> int:
         """Count the products behind the position; 0 says that nothing is left to be looked at."""
@@ -141,6 +146,7 @@ class Backfill:
                 work.pixels[digest] = self._pixels(digest, refs[digest])
             except LookalikeError as error:
                 self._failed += 1
+                work.failed_images += 1
                 work.missing.remove((IMAGE, digest))
                 reason = f"{refs[digest]}: {error}"
                 self._on_problem(Problem(0, "", work.product.id, "images", reason, error.hint, fatal=False))

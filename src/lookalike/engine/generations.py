@@ -112,9 +112,7 @@ class Shelf:
         """Return an encoder by name, or as it was given."""
         encoder = self._load(chosen) if isinstance(chosen, str) else chosen
         if isinstance(chosen, str):
-            # A path must be found from anywhere.
-            called = str(Path(chosen).resolve()) if chosen.endswith(".toml") and ":" not in chosen else chosen
-            self._called[encoder.fingerprint] = called
+            self._called[encoder.fingerprint] = _from_anywhere(chosen)
         return self._held.setdefault(encoder.fingerprint, encoder)
 
     def remembered(self, encoders: Encoders) -> Generation:
@@ -143,6 +141,15 @@ class Shelf:
                 hint="Install the version of lookalike, or of the model, that the catalogue was made with.",
             )
         return encoder
+
+
+def _from_anywhere(name: str) -> str:
+    """Return the name of an encoder; the path of a .toml in it in full, after what runs it: "torch:/models/small.toml"."""
+    if not name.endswith(".toml"):
+        return name
+    kind, colon, _ = name.partition(":")
+    runner = kind + colon if colon and len(kind) > 1 else ""  # C:/models/small.toml has a colon of its own
+    return runner + str(Path(name.removeprefix(runner)).resolve())
 
 
 def generation_of(encoders: Encoders) -> Generation:

@@ -102,7 +102,7 @@ class Ingest:
     """Brings sources into a catalogue. `on_problem` is told of each problem as it is met, from another thread.
 
     With encoders `beside`, whatever is embedded is embedded by them as well: while a shop goes over to others, and until it
-    is certain that it does not go back..
+    is certain that it does not go back.
     """
 
     def __init__(  # noqa: PLR0913 - ports and limits, none of which says anything of another
@@ -336,11 +336,13 @@ class Ingest:
 
     def _book(self, work: Work, decoded: Decoded) -> None:
         failed = {digest: error for digest, error in decoded.items() if isinstance(error, LookalikeError)}
+        work.missing_beside = [content for content in work.missing_beside if content[1] not in failed]
+        for digest in work.only_beside & failed.keys():
+            del failed[digest]  # it stays as it is searched; `upgrade` makes what is missing
         for image in work.product.images:
             if image.content_hash in failed:
                 self._image_problem(work, image.ref, failed[image.content_hash])
         work.missing = [content for content in work.missing if content[1] not in failed]
-        work.missing_beside = [content for content in work.missing_beside if content[1] not in failed]
         for digest, outcome in decoded.items():
             if not isinstance(outcome, LookalikeError):
                 if IMAGE in self._fingerprints or IMAGE in self._beside_only:

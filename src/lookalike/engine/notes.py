@@ -26,15 +26,18 @@ def notes_of(
     if query.cursor is not None:
         return asked.notes
     of_filter = () if where is None else unmet(where, columns, matches=matched > 0)
-    return (*asked.notes, *of_filter, *_no_match(query, asked, pool))
+    return (*asked.notes, *of_filter, *_no_match(query, asked, pool, filtered=where is not None))
 
 
-def _no_match(query: Query, asked: Asked, pool: Pool) -> Iterator[str]:
+def _no_match(query: Query, asked: Asked, pool: Pool, *, filtered: bool) -> Iterator[str]:
     """Say which phrases fit nothing: no product has any of their words, nor what may be meant by them, and none is similar.
 
     Only where there are titles to compare with and it was measured how alike they are: elsewhere, that a product lacks the
     words says nothing.
     """
+    none_alike = (
+        ", and none that the filter lets through is much like it" if filtered else " or is much like it"
+    )
     for number, part in enumerate(query.parts):
         if not isinstance(part, TextPart) or part.weight <= 0 or not len(pool.keys):
             continue
@@ -43,4 +46,4 @@ def _no_match(query: Query, asked: Asked, pool: Pool) -> Iterator[str]:
             continue
         similar = np.sum([s.weight * s.values for s in seen], axis=0) / sum(s.weight for s in seen)
         if similar.max(initial=0.0) < NO_MATCH and asked.view.words.search(part.text, 1).keys[0, 0] < 0:
-            yield f"no good match for {part.name}: no product has any of its words or is much like it"
+            yield f"no good match for {part.name}: no product has any of its words{none_alike}"

@@ -166,7 +166,7 @@ def _hits(
 ) -> list[Hit]:
     """Put products and reasons to the rows shown; one deleted a moment ago is left out."""
     because: list[list[Because]] = [[] for _ in page]
-    if ranked.pool.signals:
+    if query.explain and ranked.pool.signals:
         shown = [replace(s, similarities=s.similarities[page]) for s in ranked.pool.signals]
         because = explain(shown, query.mode, [part.name for part in query.parts])
     keys = ranked.pool.keys[page].tolist()
@@ -174,7 +174,7 @@ def _hits(
     for number, (row, key) in enumerate(zip(page.tolist(), keys, strict=True)):
         if key in products:
             split = [_by_field(term, key, query, asked) for term in because[number]]
-            terms = (*chain.from_iterable(split), *_rank_terms(query, ranked, row))
+            terms = (*chain.from_iterable(split), *_rank_terms(query, ranked, row)) if query.explain else ()
             hits.append(Hit(products[key], float(ranked.scores[row]), terms))
     return hits
 

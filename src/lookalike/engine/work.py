@@ -29,7 +29,8 @@ WORTH_KEEPING_BYTES = 16_000
 class Work:
     """`missing` are the contents, by (space, hash), without an embedding; `pixels` those of them that are decoded pictures.
     `missing_beside` are those that a second generation of vectors lacks.
-    `unseen` are the pictures to decode: those of them, and without an encoder that sees those that are new here.
+    `unseen` are the pictures to decode: those of them, and without an encoder that sees those that are new here. Those that
+    only a second generation lacks are `only_beside`: what is searched does without decoding them.
 
     `number` and `place` are those of the row, for what goes wrong later; `is_reported` says that pictures which cannot be
     used were reported before.
@@ -44,6 +45,7 @@ class Work:
     missing: list[tuple[str, str]] = field(default_factory=list)
     missing_beside: list[tuple[str, str]] = field(default_factory=list)
     unseen: set[str] = field(default_factory=set)
+    only_beside: set[str] = field(default_factory=set)
     pixels: dict[str, Pixels] = field(default_factory=dict)
     thumbnails: list[Thumbnail] = field(default_factory=list)
     failed_images: int = 0
@@ -90,7 +92,8 @@ class Work:
     def plan_beside(self, embedded: frozenset[tuple[str, str]], spaces: Collection[str]) -> None:
         """Note the contents that have no embedding of the second generation yet, in the spaces where it has its own."""
         self.missing_beside = [content for content in self._wanted(spaces) if content not in embedded]
-        self.unseen |= {digest for space, digest in self.missing_beside if space == IMAGE}
+        self.only_beside = {digest for space, digest in self.missing_beside if space == IMAGE} - self.unseen
+        self.unseen |= self.only_beside
 
     def _wanted(self, spaces: Collection[str]) -> list[tuple[str, str]]:
         wanted = contents(self.product)

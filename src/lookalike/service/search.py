@@ -156,7 +156,7 @@ def _question(shop: Shop, asked: Options, parts: Parts) -> Question:
         asked.facets, asked.fields = _names(asked.facets, columns), _names(asked.fields, columns)
     check_fields(asked.fields, columns)
     rest = asked.model_dump(include=set(_TAKEN_OVER), exclude_none=True)
-    question: Question = {"parts": parts, "k": asked.limit, **rest}  # type: ignore[typeddict-item]
+    question: Question = {"parts": parts, "k": asked.limit, "explain": asked.explain, **rest}  # type: ignore[typeddict-item]
     if isinstance(asked, SearchRequest) and asked.weights is not None:
         question["weights"] = asked.weights
     where = asked.where if isinstance(asked, Parameters | SearchRequest) else None

@@ -158,7 +158,11 @@ def _titles(rows: Iterable[Row]) -> list[Judged]:
     for row in rows:
         of_title.setdefault(row["title"], []).append(row["id"])
     return [
-        {"id": f"title {number}", "query": {"text": title, "weights": PICTURES_ALONE}, "relevant": of_title[title]}
+        {
+            "id": f"title {number}",
+            "query": {"text": title, "weights": PICTURES_ALONE},
+            "relevant": of_title[title],
+        }
         for number, title in enumerate(sample(sorted(filter(None, of_title)), TITLES))
     ]
 

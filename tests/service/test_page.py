@@ -467,6 +467,7 @@ def test_nobody_can_ask_for_less_of_something_and_nothing_else(page: Any) -> Non
 
 def test_what_is_no_photo_is_told_where_it_is_seen(page: Any) -> None:
     page.mouse.wheel(0, 1500)
+    comes_true(page, "window.scrollY > 0")
     text = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"no photo"}
     page.set_input_files("#file", text)
     told = page.get_by_text("That was no photo")

@@ -133,6 +133,7 @@ class Repository:
                     if have > remote.bytes:
                         raise self._broken(f"{remote.path} is longer than the {remote.bytes:,} bytes it said")
                     stream.write(chunk)
+                    stream.flush()  # what is told is there, also for whoever goes on after we were killed
                     told(have)
 
     def _asked(self, path: str, revision: str, timeout_s: float) -> Remote:

@@ -225,9 +225,14 @@ class Shop:
         return self._encoders.texts
 
     @property
+    def searched_by(self) -> Encoders:
+        """The encoders of the vectors that are searched now, as queries go through them."""
+        return self._live.view.encoders
+
+    @property
     def signature(self) -> str:
         """The encoders of all spaces that are searched, as one string."""
-        return self._live.view.encoders.signature
+        return self.searched_by.signature
 
     @property
     def sequence(self) -> int:

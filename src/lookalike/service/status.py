@@ -57,8 +57,8 @@ def stats(
     return json_response(
         {
             "products": len(shop),
-            "encoder": _told(shop.encoder),
-            "text_encoder": None if shop.text_encoder is None else _told(shop.text_encoder),
+            "encoder": _told(shop.searched_by.main),
+            "text_encoder": None if shop.searched_by.texts is None else _told(shop.searched_by.texts),
             "spaces": {
                 space: {"vectors": len(index), "exact": index.exact} for space, index in shop.spaces.items()
             },

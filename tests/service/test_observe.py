@@ -7,15 +7,17 @@ import logging
 from pathlib import Path
 
 import pytest
+from prometheus_client.mmap_dict import MmapedDict
 from starlette.testclient import TestClient
 
 import lookalike
 from lookalike.core.errors import CatalogError, EncoderMismatch, InputError, LookalikeError, Overloaded
 from lookalike.service.app import admit, create_app
-from lookalike.service.observe import JsonLines
+from lookalike.service.observe import JsonLines, Metrics
 from lookalike.service.schemas_answers import ColumnsAnswer, Stats
 from lookalike.service.search_log import EventSettings
 from lookalike.service.settings import ServiceSettings
+from lookalike.service.workers import METRICS_FOLDER
 from lookalike.settings import Settings, read_settings
 
 
@@ -101,6 +103,18 @@ def test_metrics(drawn_place: Path) -> None:
     assert held["lookalike_searches_logged_total"] == held["lookalike_searches_dropped_total"] == "0.0"
     assert held["lookalike_products"] == "92.0"
     assert float(held["lookalike_snapshot_sequence"]) > 0
+
+
+def test_a_worker_that_just_begins_does_not_break_the_metrics_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics()
+    monkeypatch.setenv(METRICS_FOLDER, str(tmp_path))
+    MmapedDict(str(tmp_path / "counter_1.db")).close()  # made, and nothing counted yet
+    (tmp_path / "counter_2.db").touch()  # made, and without its size yet
+    assert metrics.answered() == {}
+    assert metrics.recalls() == []
+    assert metrics.page(None, {}) == b""
 
 
 def test_queries_are_encoded_through_the_batches_that_are_counted(drawn_place: Path) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter, time
 from typing import Any, Final
 from uuid import uuid4
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -220,8 +221,26 @@ class Metrics:
         if METRICS_FOLDER not in os.environ:
             return self.registry
         together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        _Begun(together)
         return together
+
+
+class _Begun(MultiProcessCollector):
+    """Collects from the files of all workers but those still empty: a worker makes a file first, and gives it its size then."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(file) for file in Path(os.environ[METRICS_FOLDER]).glob("*.db") if _bytes_of(file)]
+        return self.merge(files, accumulate=True)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def _bytes_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # of a worker whose end was noted just now
+        return 0
 
 
 class Observed:

@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 # For make demo: SERVE=0 lets it end when the shop is searched, PORT is where the shop is served.
 SERVE ?= 1
 PORT ?= 8000
+# For make fuzz: how many requests, over all routes together.
+FUZZ ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check parity format clean
+.PHONY: help demo test check parity fuzz format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +30,9 @@ check: $(VENV)/dev  ## Format, lint, types, import rules, tests
 parity: $(VENV)/torch  ## Install torch, and run the tests that compare with it
 	$(BIN)/pytest tests/adapters/test_encoder_onnx_parity.py tests/adapters/test_encoder_torch.py \
 		tests/adapters/test_model_export.py tests/contract/test_encoder.py
+
+fuzz: $(VENV)/dev  ## Send the service 10,000 made-up requests and print the counts (FUZZ=300: fewer)
+	LOOKALIKE_FUZZ=$(FUZZ) $(BIN)/pytest -s tests/service/test_schema_fuzz.py
 
 format: $(VENV)/dev  ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .

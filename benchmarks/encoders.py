@@ -1,12 +1,14 @@
 """What an encoder of CLIP's size costs on the processor, beside bare ONNX Runtime; and on a GPU, beside what the GPU can do.
 
     python benchmarks/encoders.py [--rounds 40] [--threads 1 2] [--small]
+    python benchmarks/encoders.py --data fashion.parquet [--head 3000] [--small]
     python benchmarks/encoders.py --gpu [--small]
 
 The model has the shape of CLIP ViT-B/32 and random weights, exported by `lookalike models export` in float32 and int8. In each
 round the adapter and a bare session of ONNX Runtime take the same input in turn, so that what else the machine does meets both.
 The adapter gets decoded pixels and resizes them, the bare session gets the ready tensor; decoding and resizing are listed by
-themselves. A GPU is measured with ready tensors in bfloat16, against the roofline of a timed matrix product and a timed copy.
+themselves. `--data` indexes products end to end with the float32 model, and says for which share of the time the encoder was at
+work. A GPU is measured with ready tensors in bfloat16, against the roofline of a timed matrix product and a timed copy.
 `--small` makes a model of two narrow layers: to see that it runs; nothing of it is kept. Needs the extra `torch`.
 """
 
@@ -83,10 +85,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--small", action="store_true", help="a tiny model: to see that it runs")
+    parser.add_argument("--data", help="products with photos: measure indexing them instead")
+    parser.add_argument("--head", type=int, default=3000, help="so many of them")
     parser.add_argument("--gpu", action="store_true", help="measure a CUDA device instead")
     arguments = parser.parse_args()
     if arguments.gpu:
         sweep([SMALL] if arguments.small else [B32, L14], arguments.rounds)
+    elif arguments.data:
+        index(SMALL if arguments.small else B32, arguments.data, arguments.head)
     else:
         measure(SMALL if arguments.small else B32, arguments.threads, arguments.rounds)
 
@@ -106,14 +112,14 @@ def measure(shape: Shape, threads: list[int], rounds: int) -> None:
                     keep(shape, **about, onnxruntime=version("onnxruntime"), **figures)
 
 
-def exported(shape: Shape, folder: Path) -> dict[str, Path]:
+def exported(shape: Shape, folder: Path, seed: int = 0) -> dict[str, Path]:
     """Make weights, export them, quantise them; return the presets by number format."""
     from lookalike.adapters.encoder_onnx_preset import pattern
     from lookalike.adapters.model_export import export_model
     from lookalike.adapters.model_export_int8 import quantise
 
     weights = folder / "weights"
-    clip_model(shape).save_pretrained(weights)
+    clip_model(shape, seed).save_pretrained(weights)
     tokenizer().save(str(weights / "tokenizer.json"))
     side = {"height": shape.size_px, "width": shape.size_px}
     said = {"size": {"shortest_edge": shape.size_px}, "crop_size": side, "resample": 3}
@@ -125,12 +131,12 @@ def exported(shape: Shape, folder: Path) -> dict[str, Path]:
     return {"fp32": whole, "int8": small}
 
 
-def clip_model(shape: Shape) -> Any:
+def clip_model(shape: Shape, seed: int = 0) -> Any:
     """Make a CLIP model of this shape with the weights it begins training with."""
     import torch
     import transformers
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     vision = {
         "hidden_size": shape.width,
         "intermediate_size": 4 * shape.width,
@@ -196,7 +202,7 @@ def times(path: Path, shape: Shape, threads: int, rounds: int) -> Iterator[dict[
         "resize": lambda: prepared([pixels], preset.image),  # type: ignore[arg-type]
     }
     photo_size = "x".join(map(str, PHOTO_PX))
-    yield {"what": f"image of {photo_size}", **interleaved(calls, rounds)}
+    yield {"what": f"image of {photo_size}", **with_overhead(interleaved(calls, rounds))}
     for length in LENGTHS:
         text = phrase(length, length)
         ids = np.array([encoder._tokenizer.tokens([text])[0]], np.int64)
@@ -206,7 +212,7 @@ def times(path: Path, shape: Shape, threads: int, rounds: int) -> Iterator[dict[
             "adapter": partial(encoder.encode_texts, [text]),
             "bare": partial(bare["text"].run, None, feeds),
         }
-        yield {"what": f"text of {length} tokens", **interleaved(calls, rounds)}
+        yield {"what": f"text of {length} tokens", **with_overhead(interleaved(calls, rounds))}
 
 
 def bare_session(file: Path, threads: int) -> Any:
@@ -238,6 +244,78 @@ def interleaved(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str
     return {name: percentiles(ms) for name, ms in took_ms.items()}
 
 
+def with_overhead(took: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Add how much more the adapter takes than the bare session, by medians; resizing, which the latter does not do, apart."""
+    adapter, bare = took["adapter"]["p50_ms"], took["bare"]["p50_ms"]
+    resize = took["resize"]["p50_ms"] if "resize" in took else 0.0
+    return {
+        **took,
+        "overhead_percent": round(100 * (adapter / bare - 1), 2),
+        "overhead_without_resizing_percent": round(100 * ((adapter - resize) / bare - 1), 2),
+    }
+
+
+# --- indexing -----------------------------------------------------------------------------------------------------------
+
+
+class Timed:
+    """An encoder, and how long it was at work."""
+
+    def __init__(self, encoder: Any) -> None:
+        self.encoder, self.took_s, self.pictures, self.phrases = encoder, 0.0, 0, 0
+        self.name, self.fingerprint, self.dim = encoder.name, encoder.fingerprint, encoder.dim
+        self.aligned, self.sees, self.reads = encoder.aligned, encoder.sees, encoder.reads
+
+    def encode_images(self, images: Any) -> Any:
+        """Encode pictures, as the encoder does."""
+        self.pictures += len(images)
+        return self._timed(self.encoder.encode_images, images)
+
+    def encode_texts(self, texts: Any) -> Any:
+        """Encode phrases, as the encoder does."""
+        self.phrases += len(texts)
+        return self._timed(self.encoder.encode_texts, texts)
+
+    def _timed(self, encode: Callable[[Any], Any], given: Any) -> Any:
+        started = perf_counter()
+        try:
+            return encode(given)
+        finally:
+            self.took_s += perf_counter() - started
+
+
+def index(shape: Shape, source: str, head: int) -> None:
+    """Index products end to end; record the share of the time in which the encoder was at work."""
+    import lookalike
+    from ingest import _head
+    from lookalike.wiring import load_encoder
+
+    with tempfile.TemporaryDirectory() as folder:
+        encoder = Timed(load_encoder(str(exported(shape, Path(folder))["fp32"])))
+        encoder.encode_images([np.zeros((64, 64, 3), np.uint8)])
+        encoder.encode_texts(["w1 w2"])
+        encoder.took_s = encoder.pictures = encoder.phrases = 0
+        with lookalike.open(Path(folder) / "shop.db", encoder=encoder) as shop:
+            started = perf_counter()
+            report = shop.index(_head(source, head))
+            whole_s, ingest_s = perf_counter() - started, report.took_s
+        keep(
+            shape,
+            what="indexing",
+            model=shape.name,
+            precision="fp32",
+            source=Path(source).name,
+            products=report.read,
+            images=encoder.pictures,
+            texts=encoder.phrases,
+            ingest_s=round(ingest_s, 2),
+            with_learning_s=round(whole_s, 2),
+            encoder_s=round(encoder.took_s, 2),
+            encoder_share=round(encoder.took_s / whole_s, 4),
+            encoder_share_of_ingest=round(min(1.0, encoder.took_s / ingest_s), 4),
+        )
+
+
 # --- a GPU --------------------------------------------------------------------------------------------------------------
 
 
@@ -245,6 +323,9 @@ def sweep(shapes: list[Shape], rounds: int) -> None:
     """Measure image towers by the size of a batch, against what the device can do."""
     import torch
 
+    if not torch.cuda.is_available():
+        print("torch sees no CUDA device here. Where it does:  python benchmarks/encoders.py --gpu")
+        return
     device = torch.cuda.get_device_name()
     peak, bandwidth = peak_flops(), peak_bytes()
     print(f"{device}: {peak / 1e12:.0f} TFLOP/s in bfloat16, {bandwidth / 1e12:.2f} TB/s")

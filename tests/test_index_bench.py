@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.index import data, filters, truth
+from benchmarks.index import big, data, filters, live, report, truth
 from benchmarks.index.__main__ import main
 from benchmarks.index.dataset import CHUNK, Dataset, Filter, unit
 from benchmarks.index.engines.protocol import Masks
+from benchmarks.index.measure import Plan, _builds
 from benchmarks.index.results import Results
+from every_cell import EVERYTHING
+from lookalike.adapters import index_cells
 
 COUNT, DIM = 3000, 32
 FAR, NEAR, RANDOM = Filter("far", 0.1), Filter("near", 0.1), Filter("random", 0.01)
@@ -236,3 +240,100 @@ def test_an_engine_that_is_not_installed(
     assert "python -m benchmarks.index install usearch" in " ".join(capsys.readouterr().out.split())
     assert main([*asked, "--engines", "nothing", "--out", str(home / "none.jsonl")]) == 2
     assert "no engine 'nothing'" in capsys.readouterr().err
+
+
+def test_a_live_run_counts_what_it_says(
+    small: Dataset, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = home / "live.jsonl"
+    asked = ["--data", str(home), "live", "--n", str(COUNT), "--dim", str(DIM), "--source", "synthetic"]
+    asked += [
+        "--minutes",
+        "0.05",
+        "--idle-seconds",
+        "1",
+        "--upserts",
+        "100",
+        "--deletes",
+        "40",
+        "--out",
+        str(out),
+    ]
+    assert main(asked) == 0
+    [line] = Results(out).lines
+    assert line["held"] == line["found_held"] == COUNT + 30 * 5 - 30 * 4
+    assert set(line["recall"].values()) == {1.0}  # of so few, by comparing all
+    assert (line["gone_found"], line["lost"]) == (0, 0)
+    assert line["idle"]["searches"] > 0 < line["live"]["searches"]
+    assert 0.1 <= line["searchable_p50_s"] <= line["searchable_p99_s"]
+    assert main(asked) == 0
+    assert len(Results(out).lines) == 1, "what is there is not measured again"
+    capsys.readouterr()
+    assert main(["report", str(out)]) == 0
+    assert "accepted to searchable p99" in capsys.readouterr().out
+
+
+def test_what_there_should_be_after_changes(small: Dataset) -> None:
+    load = live.Load(minutes=0.02, upserts_per_s=200, deletes_per_s=100)
+    shop, there = live.Shop(COUNT, load), dict(enumerate(small.whole()))
+    for batch in live.batches(shop):
+        rows = live.made(small, batch.number, 20)
+        assert not set(batch.keys.tolist()) & set(batch.gone.tolist())
+        there |= dict(zip(batch.keys.tolist(), rows, strict=True))
+        for key in batch.gone.tolist():
+            del there[key]  # it must have been there
+    held = {
+        key: row
+        for keys, rows in live.held(small, shop)
+        for key, row in zip(keys.tolist(), rows, strict=True)
+    }
+    assert held.keys() == there.keys() == set(np.flatnonzero(shop.there).tolist())
+    assert all((held[key] == there[key]).all() for key in there)
+    queries = small.queries("in", "timed")[:20]
+    every = np.stack(list(there.values()))
+    np.testing.assert_allclose(
+        live.truth(small, shop, queries, None), -np.sort(-queries @ every.T, axis=1)[:, :10], atol=3e-7
+    )
+
+
+def test_a_build_within_a_budget_of_memory(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_cells, "tune", lambda *_: EVERYTHING)  # which takes its time otherwise
+    monkeypatch.setattr(big, "_apart", lambda work, wanted: work(wanted))
+    out = tmp_path / "big.jsonl"
+    asked = [
+        "--data",
+        str(home),
+        "big",
+        "--n",
+        "5200",
+        "--dim",
+        "16",
+        "--source",
+        "synthetic",
+        "--out",
+        str(out),
+    ]
+    asked += ["--memory-gib", "0.0004", "--seconds", "1", "--k", "10"]
+    assert main(asked) == 0
+    lines = Results(out).lines
+    assert [line["what"] for line in lines] == ["build"] + ["cell"] * 3
+    for cell in lines[1:]:
+        assert cell["recall"] >= 0.99 and (cell["violations"], cell["short"]) == (0, 0)
+    assert lines[0]["disk_mb"] < 5200 * 16 * 4 / 2**20 + 1 and lines[0]["peak_mb"] >= lines[0]["peak_own_mb"]
+    assert main(asked) == 0
+    assert len(Results(out).lines) == 4, "what is there is not measured again"
+    pytest.importorskip("matplotlib")
+    report.growth(out, tmp_path / "growth.svg")
+    assert (tmp_path / "growth.svg").stat().st_size > 10_000
+
+
+def test_a_promised_recall_is_measured_where_it_is_asked_for(small: Dataset) -> None:
+    builds = [{"recall": 0.95}, {"recall": 0.99}]
+    plan = Plan(small, ["lookalike:auto"], [FAR], targets=[0.99], first_build_only=True)
+    assert _builds(plan, builds) == [{"recall": 0.99}]
+    assert _builds(replace(plan, targets=[0.95, 0.99]), builds) == builds
+    other = [{"m": 16}, {"m": 32}]
+    assert _builds(plan, other) == other[:1]
+    assert _builds(replace(plan, first_build_only=False), other) == other

@@ -84,8 +84,10 @@ def test_pictures_and_texts_are_prepared_as_its_family_wants(name: str) -> None:
         assert preset.text.tokenizer == "file"
         if "siglip" in name or "ecommerce" in name:
             assert (preset.text.context, preset.text.pad_to, preset.text.mask) == (64, "context", "")
+            assert (preset.text.lowercase, preset.text.punctuation) == (True, "siglip2" in name)
         elif "clip" in name:
             assert (preset.text.context, preset.text.mask) == (77, "")
+            assert not preset.text.lowercase and preset.text.punctuation
         else:
             assert preset.text.mask == "attention_mask"
             assert preset.text.pool in ("mean", "cls")

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -24,8 +25,10 @@ from typer.testing import CliRunner
 import lookalike
 from lookalike.adapters.catalog_sql import SqlCatalog
 from lookalike.cli.main import app as app_of_commands
-from lookalike.core.errors import InputError, LookalikeError
+from lookalike.core.errors import EncoderMismatch, InputError, LookalikeError
+from lookalike.core.images import decode
 from lookalike.core.types import DESCRIPTION, IMAGE, TITLE
+from lookalike.embed import embed
 from lookalike.engine.backfill import reader_of
 from lookalike.engine.comparison import overlap, rank_biased_overlap
 from lookalike.engine.encoders import signature_of
@@ -527,3 +530,114 @@ def test_signatures_of_generations_differ(place: Path, model: str) -> None:
         upgrade.finish()
         shop.search(text="lamp")
         assert shop.signature != first
+
+
+# --- two operators ------------------------------------------------------------------------------------------------------
+
+
+def together(*steps: Callable[[], object]) -> list[object]:
+    """Do several things at once, each in a thread; return what each gave, or its error."""
+    ready = threading.Barrier(len(steps))
+
+    def run(step: Callable[[], object]) -> object:
+        ready.wait()
+        try:
+            return step()
+        except LookalikeError as error:
+            return error
+
+    with ThreadPoolExecutor(len(steps)) as pool:
+        return list(pool.map(run, steps))
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_of_two_who_start_different_upgrades_one_is_refused(place: Path, turn: int) -> None:
+    others = [SmallEncoder("third", 5), SmallEncoder("fourth", 6)]
+    upgrades = [Upgrade(place, encoders=others) for _ in others]
+    done = together(*(partial(upgrade.start, each) for upgrade, each in zip(upgrades, others, strict=True)))
+    refused = [each for each in done if isinstance(each, InputError)]
+    assert len(refused) == 1 and "second generation already" in str(refused[0])
+    winner = others[1 - done.index(refused[0])]
+    beside = upgrades[0].state.beside
+    assert beside is not None and beside.main.fingerprint == winner.fingerprint
+    for upgrade in upgrades:
+        upgrade.close()
+
+
+def test_of_two_who_start_the_same_both_make_it(place: Path) -> None:
+    third = SmallEncoder("third", 5)
+    upgrades = [Upgrade(place, encoders=[third]) for _ in range(2)]
+    assert not [
+        done for done in together(*(partial(u.start, third) for u in upgrades)) if isinstance(done, Exception)
+    ]
+    assert upgrades[0].status()["complete"]
+    for upgrade in upgrades:
+        upgrade.close()
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_a_change_over_and_its_undoing_do_not_both_win(place: Path, turn: int) -> None:
+    third = SmallEncoder("third", 5)
+    upgrades = [Upgrade(place, encoders=[third]) for _ in range(2)]
+    upgrades[0].start(third)
+    live, beside = upgrades[0].state.live, upgrades[0].state.beside
+    done = together(upgrades[0].finish, upgrades[1].clean)
+    failed = [each for each in done if isinstance(each, LookalikeError)]
+    state = upgrades[0].state
+    if isinstance(done[0], LookalikeError):  # it was let go of first
+        assert len(failed) == 1 and (state.live, state.beside) == (live, None)
+        assert not held(place, ["P001"], third.fingerprint)["P001"]
+    else:  # whoever came later let go of what is searched no longer, or was refused: what is searched is whole
+        assert state.live == beside and held(place, ["P001"], third.fingerprint)["P001"] == set(SPACES)
+        assert (state.beside is None) == (not failed)
+    for upgrade in upgrades:
+        upgrade.close()
+
+
+def test_of_two_who_finish_at_once_one_is_refused(place: Path) -> None:
+    third = SmallEncoder("third", 5)
+    upgrades = [Upgrade(place, encoders=[third]) for _ in range(2)]
+    upgrades[0].start(third)
+    done = together(*(upgrade.finish for upgrade in upgrades))
+    assert len([each for each in done if isinstance(each, LookalikeError)]) == 1
+    assert upgrades[0].state.live.main.name == "third" and upgrades[0].state.stage == "former"
+    for upgrade in upgrades:
+        upgrade.close()
+
+
+def test_of_two_first_runs_with_different_encoders_the_second_does_not_win(tmp_path: Path) -> None:
+    encoders = [SmallEncoder("third", 5), SmallEncoder("fourth", 6)]
+    shops = [lookalike.open(tmp_path / "s.db", encoder=each) for each in encoders]
+    together(*(partial(shop._remember_encoders) for shop in shops))
+    with Upgrade(tmp_path / "s.db", encoders=encoders) as upgrade:
+        remembered = upgrade.state.live.main.name
+    assert {shop._remember_encoders().live.main.name for shop in shops} == {remembered}
+    for shop in shops:
+        shop.close()
+
+
+# --- vectors that were made elsewhere -------------------------------------------------------------------------------------
+
+
+def test_a_second_generation_from_a_file(place: Path, tmp_path: Path) -> None:
+    third, here = SmallEncoder("third", 5), SmallEncoder("third", 5)
+    embed(rows(COUNT - 3), tmp_path / "v.parquet", encoder=third)
+    with Upgrade(place, encoders=[here]) as upgrade:
+        report = upgrade.start(here, embeddings=[tmp_path / "v.parquet"])
+        assert here.pictures == 3 and report.given > 2 * (COUNT - 3) and report.failed == 0
+        assert report.encoded + report.given == 3 * COUNT
+        upgrade.finish()
+    with lookalike.open(place, encoder=here) as shop:
+        assert [len(shop.spaces[space]) for space in SPACES] == [COUNT] * 3
+        _, [vector] = shop.spaces[IMAGE].get(np.array([7]))
+        [wanted] = third.encode_images([decode(drawn(COLORS["white"], 7))])
+        assert np.abs(vector - wanted).max() < 1e-6
+
+
+def test_a_file_of_another_encoder_begins_nothing(place: Path, tmp_path: Path) -> None:
+    embed(rows(3), tmp_path / "v.parquet", encoder=SmallEncoder("third", 5))
+    fourth = SmallEncoder("fourth", 5)
+    with Upgrade(place, encoders=[fourth]) as upgrade:
+        with pytest.raises(EncoderMismatch, match="third-1"):
+            upgrade.start(fourth, embeddings=[tmp_path / "v.parquet"])
+        assert upgrade.state.beside is None

@@ -14,10 +14,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
+
+import lookalike
 
 PAGE_BYTES = resource.getpagesize()
 END_S = 60
+SNAPSHOT_S = 60
+"""How long the indexes may take to be made and written; those of small shops are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,15 @@ def serving(place: Path, workers: int = 1, **settings: object) -> Iterator[Serve
 
 
 def copied(place: Path, folder: Path) -> Path:
-    """Copy a shop's file."""
+    """Copy a shop's file, and write its snapshot: what is measured is not how indexes are built."""
     if not place.is_file():
         raise SystemExit(f"there is no shop {place}: make one with: lookalike index SOURCE --shop {place}")
-    return Path(shutil.copy(place, folder / "shop.db"))
+    copy = Path(shutil.copy(place, folder / "shop.db"))
+    with lookalike.open(copy, create=False):
+        until = monotonic() + SNAPSHOT_S
+        while not list(folder.glob("shop.db.index/snapshot-*")) and monotonic() < until:
+            sleep(0.2)
+    return copy
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

@@ -49,7 +49,7 @@ from lookalike.engine.generations import (
     require_same,
 )
 from lookalike.engine.indexing import LiveIndex, learn_from
-from lookalike.engine.ingest import Ingest, IngestReport
+from lookalike.engine.ingest import Given, Ingest, IngestReport, nothing_given
 from lookalike.engine.search import Searcher
 from lookalike.engine.snapshots import Keeper
 from lookalike.engine.turns import Turns
@@ -152,13 +152,20 @@ class Shop:
         self._reembeds = reembeds
         self._settings = settings
         self._query_encoder = query_encoder
-        self._query_cache = wiring.make_cache(settings.cache_bytes)
+        self.shared_cache = wiring.shared_cache(settings)
+        """What other processes share with this one, None for nothing; see the setting `cache_url`."""
+        self._query_cache = wiring.make_cache(settings.cache_bytes, self.shared_cache, "vectors:")
         self._turns = Turns()
         self._follower: Follower | None = None
         self._ending = ExitStack()
         folded = Event()
         make_index = partial(
-            wiring.make_index, kind=settings.index, recall=settings.index_recall, folded=folded.set
+            wiring.make_index,
+            kind=settings.index,
+            recall=settings.index_recall,
+            folded=folded.set,
+            memory_bytes=settings.index_memory_bytes,
+            folder=snapshots,
         )
         self._keeper = None
         if snapshots is not None:
@@ -204,6 +211,8 @@ class Shop:
         if self._follower is not None:
             self._follower.close()
         self._queries_from.close()
+        if self.shared_cache is not None:
+            self.shared_cache.close()
         self._catalog.close()
 
     @property
@@ -251,6 +260,11 @@ class Shop:
         A search is of one state if this is the same number before and after it.
         """
         return self._live.settled
+
+    @property
+    def answers_name(self) -> str:
+        """What answers are kept under in a cache that other shops use as well, see `wiring.answers_name`."""
+        return wiring.answers_name(self._catalog, self._settings)
 
     @property
     def event_log(self) -> EventLog:
@@ -383,6 +397,7 @@ class Shop:
         prune: bool = False,
         prune_any: bool = False,
         split: Mapping[str, str] | None = None,
+        embeddings: Sequence[str | Path] = (),
         on_start: Callable[[Source, ColumnMap], None] = lambda source, columns: None,
         on_problem: Callable[[Problem], None] = lambda problem: None,
         progress: Callable[[int], None] = lambda rows: None,
@@ -393,16 +408,22 @@ class Shop:
         is the SELECT for a database URL. `images` is the folder that image paths start from, by default that of the source.
         `split` says at what the lists in the texts of a column are split, {"sizes": ";"}, or "@none", and is kept likewise.
         `prune` deletes the products that are not in the source, if every row of it could be read; if they are more than 30 %
-        of those there were, and ten or more, none of them (`IngestReport.spared` says how many) unless `prune_any`. `on_start`
-        is told what was recognised before work begins, `on_problem` of every row or field that cannot be used. What the source
-        says of a product replaces what was changed since, also where its row is the same as last time.
+        of those there were, and ten or more, none of them (`IngestReport.spared` says how many) unless `prune_any`.
+        `embeddings` are files that `lookalike embed` wrote, or folders of them: what has its vector there is not embedded
+        here. `on_start` is told what was recognised before work begins, `on_problem` of every row or field that cannot be
+        used. What the source says of a product replaces what was changed since, also where its row is the same as last time.
         """
         opened, base = wiring.open_source(source, query)
-        recognised = recognise_rows(self._catalog, first_rows(opened), columns or {}, split)
-        on_start(opened, recognised)
-        read = partial(read_row, columns=recognised)
-        with frozen_heap(), self._ingest(Path(images) if images else base, on_problem) as ingest:
-            report = ingest.run(opened, read, progress)
+        base = Path(images) if images else base
+        with ExitStack() as stack:
+            given = nothing_given
+            if embeddings:  # before anything is written: they may be another encoder's
+                given = stack.enter_context(wiring.given_vectors(embeddings, self._encoders))
+            recognised = recognise_rows(self._catalog, first_rows(opened), columns or {}, split)
+            on_start(opened, recognised)
+            stack.enter_context(frozen_heap())
+            ingest = stack.enter_context(self._ingest(base, on_problem, given))
+            report = ingest.run(opened, partial(read_row, columns=recognised), progress)
             if (prune or prune_any) and not report.failed:
                 deleted, spared = ingest.prune(any_share=prune_any)
                 report = replace(report, deleted=deleted, spared=spared)
@@ -458,12 +479,14 @@ class Shop:
         return gone
 
     @contextmanager
-    def _ingest(self, base: Path, on_problem: Callable[[Problem], None]) -> Iterator[Ingest]:
+    def _ingest(
+        self, base: Path, on_problem: Callable[[Problem], None], given: Given = nothing_given
+    ) -> Iterator[Ingest]:
         begun, held = self._catalog.sequence(), self._remember_encoders()
         live, beside = self._shelf(held.live), self._to_keep_up(held)
         limits, workers = self._settings.images, self._settings.workers
         with closing(self._pictures_from(base)) as loader:
-            yield Ingest(self._catalog, live, loader, on_problem, limits, workers, beside)
+            yield Ingest(self._catalog, live, loader, on_problem, limits, workers, beside, given)
         now = _generations(self._catalog)
         if now is not None and now.live.fingerprints not in (held.live.fingerprints, *_made_by(beside)):
             # Another generation went live meanwhile, and what was written here may have no vectors of it.
@@ -471,16 +494,20 @@ class Shop:
 
     def _remember_encoders(self) -> Generations:
         """Return who makes the vectors of what is written now; the first who writes, or embeds anew, decides."""
-        held, mine = _generations(self._catalog), self._shelf.remembered(self._encoders)
-        if held is None or (self._reembeds and held.live.fingerprints != mine.fingerprints):
+        mine = self._shelf.remembered(self._encoders)
+        while True:
+            said = self._catalog.artifact(ARTIFACT)
+            held = None if said is None else Generations.from_bytes(said)
+            if held is not None and not (self._reembeds and held.live.fingerprints != mine.fingerprints):
+                return held
             if held is not None and held.beside is not None:  # others began it meanwhile: it would be lost
                 raise InputError(
                     f"the shop is being upgraded to another encoder, {held.beside}",
                     hint="Finish that, or let go of it: lookalike upgrade clean SHOP.",
                 )
-            held = Generations(mine, reembedded=held is not None)
-            self._catalog.set_artifact(ARTIFACT, held.to_bytes())
-        return held
+            asked = Generations(mine, reembedded=held is not None)
+            if self._catalog.replace_artifact(ARTIFACT, said, asked.to_bytes()) is not None:
+                return asked
 
     def _to_keep_up(self, held: Generations) -> Encoders | None:
         """Return who makes a second set of vectors: the other generation's encoders, or our own while we search by others."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -76,6 +76,13 @@ class Settings(FileSettings):
     allow_private_urls: bool = Field(False, description="Let image URLs lead into private networks.")
     workers: int = Field(2, ge=1, le=64, description="Threads that decode pictures while indexing.")
     cache_bytes: int = Field(64_000_000, ge=0, description="Memory for vectors of recent queries.")
+    cache_url: SecretStr | None = Field(
+        None,
+        description="A Redis that processes share vectors of queries and answers through; none: each has its own.",
+    )
+    cache_ttl_s: int = Field(3600, ge=1, description="How long these are kept there.")
+    cache_timeout_s: float = Field(0.05, gt=0, le=5, description="How long one is waited for.")
+    cache_max_value_bytes: int = Field(1_000_000, ge=1, description="Larger answers are not kept there.")
     encoder_providers: tuple[str, ...] = Field(
         (), description="What runs models, best first: cpu, cuda, openvino, coreml; none: the processor."
     )
@@ -94,6 +101,11 @@ class Settings(FileSettings):
         ge=0.5,
         le=0.999,
         description="What `auto` is tuned for beyond 50,000: found of the ten nearest.",
+    )
+    index_memory_bytes: int | None = Field(
+        None,
+        ge=10_000_000,
+        description="Memory that the index of one space may take; what is too much goes to disk. None: any amount.",
     )
     snapshots: str = Field(
         "auto",

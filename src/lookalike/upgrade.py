@@ -7,8 +7,8 @@ the step: `start` names a second generation, which everybody who writes keeps up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,9 +29,11 @@ from lookalike.engine.generations import (
     Generation,
     Generations,
     Shelf,
+    Stage,
     learned_suffix,
 )
 from lookalike.engine.indexing import LiveIndex, learn_from
+from lookalike.engine.ingest import nothing_given
 from lookalike.questions import Question
 from lookalike.settings import Settings, load_settings
 
@@ -65,42 +67,76 @@ class Upgrade:
     @property
     def state(self) -> Generations:
         """Who makes the vectors that are searched, and those beside them."""
+        return Generations.from_bytes(self._held())
+
+    def _held(self) -> bytes:
         held = self._catalog.artifact(ARTIFACT)
         if held is None:
             raise InputError(
                 f"{self._place} was never indexed",
                 hint="Index it with the encoder you want: no upgrade is needed.",
             )
-        return Generations.from_bytes(held)
+        return held
 
-    def start(
+    def start(  # noqa: PLR0913 - one call, as people type it
         self,
         encoder: str | Encoder,
         text_encoder: str | Encoder | None = None,
         *,
         originals: Path | None = None,
         rate: float | None = None,
+        embeddings: Sequence[str | Path] = (),
         on_problem: Callable[[Problem], None] = lambda problem: None,
         progress: Callable[[int], None] = lambda products: None,
     ) -> BackfillReport:
         """Make the vectors of another encoder beside those that are searched; run again, it goes on where it stopped.
 
         Pictures are read from the catalogue's thumbnails; with `originals`, the folder that image paths start from, from the
-        files and URLs they came from, as far as these are still the same. `rate` is the most products a second.
+        files and URLs they came from, as far as these are still the same. `rate` is the most products a second. `embeddings`
+        are files that `lookalike embed` wrote with that encoder, say on a machine with a GPU: what is there is not made.
         """
         main = self._shelf.named(encoder)
         texts = None if text_encoder is None else self._shelf.named(text_encoder)
         if texts is not None and texts.fingerprint == main.fingerprint:
             texts = None
-        asked = self._shelf.remembered(Encoders(main, texts))
-        held = self.state
-        self._require_other(held, asked)
-        if held.beside is None:
-            asked = replace(asked, learned=learned_suffix(asked))
+        encoders = Encoders(main, texts)
+        asked = self._shelf.remembered(encoders)
+        with ExitStack() as stack:
+            given = nothing_given
+            if embeddings:  # before anything is begun: they may be another encoder's
+                given = stack.enter_context(wiring.given_vectors(embeddings, encoders))
+            self._begin(asked)
+            loader = None
+            if originals is not None:
+                loader = stack.enter_context(closing(wiring.image_loader(originals, self._settings)))
+            second = self._second()
+
+            def told(products: int) -> None:
+                if self.state.beside != second:
+                    raise _others()
+                progress(products)
+
+            limits = self._settings.images
+            backfill = Backfill(self._catalog, self._shelf(second), on_problem, limits, loader, given)
+            return backfill.run(rate, told)
+
+    def _begin(self, asked: Generation) -> None:
+        """Name the second generation, unless it is named; of two who name different ones, one is refused."""
+        while True:
+            said = self._held()
+            held = Generations.from_bytes(said)
+            self._require_other(held, asked)
+            if held.beside is not None:
+                return
+            named = replace(asked, learned=learned_suffix(asked))
             # Whoever was making it when it was let go of, in another process, may have gone on a little.
-            self._catalog.set_position(reader_of(asked), 0)
-            self._write(replace(held, beside=asked, stage="next"))
-        return self._filled(originals, rate, on_problem, progress)
+            self._catalog.set_position(reader_of(named), 0)
+            if self._replaced(said, replace(held, beside=named, stage="next")):
+                return
+
+    def _replaced(self, said: bytes, state: Generations) -> bool:
+        """Write the state, unless somebody else wrote one since it was read."""
+        return self._catalog.replace_artifact(ARTIFACT, said, state.to_bytes()) is not None
 
     def _require_other(self, held: Generations, asked: Generation) -> None:
         if held.live.fingerprints == asked.fingerprints:
@@ -113,26 +149,6 @@ class Upgrade:
                 hint=f"Let go of it first: lookalike upgrade clean {self._place}",
             )
 
-    def _filled(
-        self,
-        originals: Path | None,
-        rate: float | None,
-        on_problem: Callable[[Problem], None],
-        progress: Callable[[int], None],
-    ) -> BackfillReport:
-        second = self._second()
-
-        def told(products: int) -> None:
-            if self.state.beside != second:
-                raise _others()
-            progress(products)
-
-        if originals is None:
-            return self._backfill(on_problem).run(rate, told)
-        with closing(wiring.image_loader(originals, self._settings)) as loader:
-            encoders, limits = self._shelf(second), self._settings.images
-            return Backfill(self._catalog, encoders, on_problem, limits, loader).run(rate, told)
-
     def _backfill(self, on_problem: Callable[[Problem], None] = lambda problem: None) -> Backfill:
         return Backfill(self._catalog, self._shelf(self._second()), on_problem, self._settings.images)
 
@@ -144,9 +160,6 @@ class Upgrade:
                 hint=f"Make one: lookalike upgrade start {self._place} --encoder NAME",
             )
         return beside
-
-    def _write(self, state: Generations) -> None:
-        self._catalog.set_artifact(ARTIFACT, state.to_bytes())
 
     # --- comparing --------------------------------------------------------------------------------------------------
 
@@ -214,12 +227,7 @@ class Upgrade:
         Before that, what is missing is made; raises InputError if there is no second generation. Running services load the new
         one beside the old, and change over between two searches. Return how many products were mended after.
         """
-        state, second = self.state, self._second()
-        if state.stage == "former":
-            raise InputError(
-                f"{self._place} is searched with {state.live} already",
-                hint="Go back: lookalike upgrade rollback.",
-            )
+        second = self._of_stage("next", "already", "Go back: lookalike upgrade rollback.")
         self._caught_up(on_problem)
         self._learn(self._shelf(second))
         return self._swap(second, on_problem)
@@ -229,17 +237,21 @@ class Upgrade:
 
         What was written meanwhile without such vectors gets them. Return how many products that were.
         """
-        if self._second() and self.state.stage == "next":
-            raise InputError(
-                f"{self._place} was not cut over: it is searched with {self.state.live}",
-                hint=f"To let go of what was made: lookalike upgrade clean {self._place}",
-            )
+        clean = f"To let go of what was made: lookalike upgrade clean {self._place}"
+        former = self._of_stage("former", "still, and was not cut over", clean)
         backfill = self._backfill(on_problem)
         seq = self._catalog.sequence()
         # As changes, unlike `finish`: whoever could not load the other generation searches with this one still.
         mended = backfill.mend(self._catalog.position(backfill.reader))
         self._catalog.set_position(backfill.reader, seq)
-        return mended + self._swap(self._second(), on_problem)
+        return mended + self._swap(former, on_problem)
+
+    def _of_stage(self, stage: Stage, why: str, hint: str) -> Generation:
+        """Return the second generation; raise InputError if it is at the other stage."""
+        state, second = self.state, self._second()
+        if state.stage != stage:
+            raise InputError(f"{self._place} is searched with {state.live} {why}", hint=hint)
+        return second
 
     def _caught_up(self, on_problem: Callable[[Problem], None]) -> None:
         backfill = self._backfill(on_problem)
@@ -251,21 +263,23 @@ class Upgrade:
     def _swap(self, wanted: Generation, on_problem: Callable[[Problem], None]) -> int:
         backfill = self._backfill(on_problem)
         after = self._catalog.position(backfill.reader)
-        state = self.state
-        if state.beside != wanted:
+        said = self._held()
+        state = Generations.from_bytes(said)
+        swapped = state.swapped("former" if state.stage == "next" else "next")
+        if state.beside != wanted or not self._replaced(said, swapped):
             raise _others()
-        self._write(state.swapped("former" if state.stage == "next" else "next"))
         return backfill.mend(after)
 
     def clean(self) -> int:
-        """Drop the generation that is not searched, for good; return how many vectors that were."""
-        state, second = self.state, self._second()
+        """Drop the generation that is not searched, for good and in one step; return how many vectors that were."""
+        said, second = self._held(), self._second()
+        state = Generations.from_bytes(said)
         kept = state.live.by_space
-        self._write(state.alone())
-        self._catalog.set_position(reader_of(second), 0)
-        return self._catalog.drop_embeddings(
-            {space: made_by for space, made_by in second.by_space.items() if kept[space] != made_by}
-        )
+        gone = {space: made_by for space, made_by in second.by_space.items() if kept[space] != made_by}
+        dropped = self._catalog.replace_artifact(ARTIFACT, said, state.alone().to_bytes(), gone)
+        if dropped is None:
+            raise _others()
+        return dropped
 
     def status(self) -> Mapping[str, object]:
         """Say what is searched, what is beside it, and how far that has come."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lookalike.core.attributes import AttributeModel
 from lookalike.core.errors import CatalogError, InputError, MissingExtra, SourceError
@@ -21,7 +21,8 @@ from lookalike.core.ports import (
     Source,
     VectorIndex,
 )
-from lookalike.core.types import ATTRIBUTES, DESCRIPTION, IMAGE, TITLE
+from lookalike.core.types import ATTRIBUTES, DESCRIPTION, IMAGE, TITLE, content_hash
+from lookalike.engine.encoders import Encoders
 from lookalike.engine.generations import ARTIFACT, Generations
 from lookalike.engine.snapshots import Snapshots, count_vectors, saved_segments
 from lookalike.settings import Settings, load_settings, models_folder
@@ -49,7 +50,11 @@ SOURCES: Mapping[str, str] = {
     ".json": "lookalike.adapters.source_jsonl:JsonlSource",
 }
 """By file name ending; `.gz` after the text formats is fine."""
-EXTRAS: Mapping[str, str] = {"opentelemetry": "otel", "psycopg": "postgres"}
+CACHES: Mapping[str, str] = dict.fromkeys(
+    ("redis", "rediss", "unix"), "lookalike.adapters.cache_redis:RedisCache"
+)
+"""Caches that processes share, by the beginning of their URL."""
+EXTRAS: Mapping[str, str] = {"opentelemetry": "otel", "psycopg": "postgres", "redis": "redis"}
 
 
 def load(target: str) -> Any:
@@ -102,14 +107,20 @@ def model_presets() -> dict[str, Path]:
 
 
 def make_index(
-    dim: int, kind: str = "auto", recall: float = 0.95, folded: Callable[[], None] = lambda: None
+    dim: int,
+    kind: str = "auto",
+    recall: float = 0.95,
+    folded: Callable[[], None] = lambda: None,
+    memory_bytes: int | None = None,
+    folder: Path | None = None,
 ) -> VectorIndex:
     """Return an empty index of vectors of this length; `folded` is called whenever most of it was made anew.
 
-    One that is not exact is tuned to find `recall` of the ten nearest.
+    One that is not exact is tuned to find `recall` of the ten nearest, and where it would take more than `memory_bytes`, keeps
+    its vectors in half precision in `folder` (None: where temporary files go).
     """
-    promised = {"recall": recall} if kind == "auto" else {}
-    index: VectorIndex = _named(INDEXES, "index", kind)(dim, folded, **promised)
+    own = {"recall": recall, "memory_bytes": memory_bytes, "folder": folder} if kind == "auto" else {}
+    index: VectorIndex = _named(INDEXES, "index", kind)(dim, folded, **own)
     return index
 
 
@@ -144,7 +155,15 @@ def plan_indexes(place: str | Path, settings: Settings) -> list[Any]:
         folder = snapshots_folder(place, settings)
         saved = saved_segments(catalog, make_snapshots(folder, make_index)) if folder else {}
     return [
-        plan(space, count, dim, settings.index, saved.get(space), settings.index_recall)
+        plan(
+            space,
+            count,
+            dim,
+            settings.index,
+            saved.get(space),
+            settings.index_recall,
+            settings.index_memory_bytes,
+        )
         for space, (count, dim) in found.items()
     ]
 
@@ -184,10 +203,47 @@ def event_log(catalog: Catalog) -> EventLog:
     return log
 
 
-def make_cache(max_bytes: int) -> Cache:
-    """Return a cache in this process, of query vectors or of answers."""
-    cache: Cache = load("lookalike.adapters.cache_memory:MemoryCache")(max_bytes)
+class SharedCache(Cache, Protocol):
+    """A cache outside this process. While it is gone everything is a miss; `on_outage` is called once each time."""
+
+    on_outage: Callable[[], None]
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def shared_cache(settings: Settings) -> SharedCache | None:
+    """Return the cache that `cache_url` names, None without; raise InputError for a URL of no kind that is known."""
+    if settings.cache_url is None:
+        return None
+    url = settings.cache_url.get_secret_value()
+    kind = url.partition("://")[0]
+    if kind not in CACHES or "://" not in url:
+        kinds = ", ".join(f"{each}://" for each in CACHES)
+        raise InputError("cache_url is of no kind that is known", hint=f"It begins with one of {kinds}.")
+    limits = load("lookalike.adapters.cache_redis:RedisLimits")(
+        settings.cache_ttl_s, settings.cache_timeout_s, settings.cache_max_value_bytes
+    )
+    cache: SharedCache = load(CACHES[kind])(url, limits)
     return cache
+
+
+def make_cache(max_bytes: int, shared: Cache | None = None, prefix: str = "") -> Cache:
+    """Return a cache in this process, of query vectors or of answers; before a shared one, if there is one."""
+    near: Cache = load("lookalike.adapters.cache_memory:MemoryCache")(max_bytes)
+    if shared is None:
+        return near
+    tiered: Cache = load("lookalike.adapters.cache_tiered:TieredCache")(near, shared, prefix)
+    return tiered
+
+
+def answers_name(catalog: Catalog, settings: Settings) -> str:
+    """Return a name for what a catalogue answers: the same in two processes if equal questions get equal answers at one
+    moment of the change sequence, with the same encoders and the same code."""
+    which = load("lookalike.adapters.catalog_sql_identity:identity")(catalog)
+    read_by = settings.images, settings.search, settings.index, settings.index_recall
+    return content_hash(repr((which, read_by)))
 
 
 def image_loader(base: Path, settings: Settings, *, allow_local: bool = True) -> ImageLoader:
@@ -197,6 +253,37 @@ def image_loader(base: Path, settings: Settings, *, allow_local: bool = True) ->
         base, allow_private=settings.allow_private_urls, allow_local=allow_local, limits=settings.fetch
     )
     return loader
+
+
+def given_vectors(paths: Sequence[str | Path], encoders: Encoders) -> Any:
+    """Return the vectors of these encoders that are in files, checked: `adapters.embeddings_parquet_given.GivenVectors`."""
+    given = load("lookalike.adapters.embeddings_parquet_given:GivenVectors")
+    return given([Path(path) for path in paths], _makers(encoders))
+
+
+def write_embeddings(path: Path, encoders: Encoders, rows: Iterable[Any], *, half: bool) -> int:
+    """Write vectors to a Parquet file: `adapters.embeddings_parquet.write`."""
+    write: Callable[..., int] = load("lookalike.adapters.embeddings_parquet:write")
+    return write(path, _makers(encoders), rows, half=half)
+
+
+def write_array(source: Path, array: Path, names: Path) -> None:
+    """Write the vectors of a Parquet file as an array, and what its rows are as CSV."""
+    load("lookalike.adapters.embeddings_parquet:write_array")(source, array, names)
+
+
+def _makers(encoders: Encoders) -> dict[str, Any]:
+    made_by = load("lookalike.adapters.embeddings_parquet:MadeBy")
+    return {
+        space: made_by(encoder.name, encoder.fingerprint, encoder.dim)
+        for space, encoder in encoders.by_space.items()
+    }
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    count: int = load("lookalike.adapters.encoder_onnx_session:cores")()
+    return count
 
 
 def open_source(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -104,10 +105,10 @@ def test_files_outside_the_models_folder_are_refused(fetched: tuple[Path, Path],
 # --- weights beside a graph ---------------------------------------------------------------------------------------------
 
 
-def keep_weights_beside(file: Path) -> Path:
+def keep_weights_beside(file: Path, ending: str = "_data") -> Path:
     """Write a graph anew, its weights in a file of their own; return the path of that."""
     model = onnx.load(str(file))
-    data = file.with_name(f"{file.name}_data")
+    data = file.with_name(f"{file.name}{ending}")
     onnx.save_model(model, str(file), save_as_external_data=True, location=data.name, size_threshold=0)
     return data
 
@@ -124,17 +125,29 @@ def pin(models_dir: Path, *files: str) -> None:
     lock(models_dir).write_text(json.dumps(held), "utf-8")
 
 
-def test_weights_beside_a_graph_are_checked_when_it_is_opened(fetched: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("ending", ["_data", ".data", None])
+def test_weights_beside_a_graph_are_checked_when_it_is_opened(
+    fetched: tuple[Path, Path], ending: str | None
+) -> None:
+    """By the names that are usual, and by one that only the TOML knows."""
     path, models_dir = fetched
+    usual, ending = ending is not None, ending or ".weights"
+    name = f"image.onnx{ending}"
+    if not usual:
+        text = path.read_text("utf-8")
+        named = text.replace('file = "onnx/image.onnx"', f'file = "onnx/image.onnx"\ndata = "onnx/{name}"')
+        assert named != text
     whole = OnnxEncoder.from_preset(path, models_dir=models_dir)
     expected = whole.encode_images([pattern(40, 30, 1)])
-    data = keep_weights_beside(models_dir / "small/onnx/image.onnx")
+    data = keep_weights_beside(models_dir / "small/onnx/image.onnx", ending)
     pin(models_dir, "onnx/image.onnx")
-    with pytest.raises(InputError, match=r"says nothing of onnx/image\.onnx_data") as caught:
+    if not usual:
+        path.write_text(named, "utf-8")
+    with pytest.raises(InputError, match=rf"says nothing of onnx/{re.escape(name)}") as caught:
         OnnxEncoder.from_preset(path, models_dir=models_dir)
     assert FETCH in caught.value.hint
 
-    pin(models_dir, "onnx/image.onnx_data")
+    pin(models_dir, f"onnx/{name}")
     split = OnnxEncoder.from_preset(path, models_dir=models_dir)
     np.testing.assert_allclose(split.encode_images([pattern(40, 30, 1)]), expected, atol=1e-6)
 
@@ -142,13 +155,13 @@ def test_weights_beside_a_graph_are_checked_when_it_is_opened(fetched: tuple[Pat
     weights[5] ^= 64
     data.write_bytes(weights)
     damaged = OnnxEncoder.from_preset(path, models_dir=models_dir)
-    with pytest.raises(InputError, match=r"image\.onnx_data .* is damaged or of another version"):
+    with pytest.raises(InputError, match=rf"{re.escape(name)} .* is damaged or of another version"):
         damaged.encode_images([pattern(40, 30, 1)])
-    pin(models_dir, "onnx/image.onnx_data")  # other weights of the same graph are another model
+    pin(models_dir, f"onnx/{name}")  # other weights of the same graph are another model
     other = OnnxEncoder.from_preset(path, models_dir=models_dir)
     assert len({whole.fingerprint, split.fingerprint, other.fingerprint}) == 3
     data.unlink()
-    with pytest.raises(InputError, match=r"image\.onnx_data: No such file"):
+    with pytest.raises(InputError, match=rf"{re.escape(name)}: No such file|there is no .*{re.escape(name)}"):
         OnnxEncoder.from_preset(path, models_dir=models_dir).encode_images([pattern(40, 30, 1)])
 
 

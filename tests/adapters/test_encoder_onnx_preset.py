@@ -13,6 +13,7 @@ from lookalike.adapters import encoder_onnx_pixels, encoder_onnx_words
 from lookalike.adapters.encoder_onnx_files import verified
 from lookalike.adapters.encoder_onnx_preset import constants, pattern, read_preset
 from lookalike.core.errors import InputError
+from lookalike.wiring import model_presets
 from small_models import DIM, SIDE_PX, half_model, hub_model, small_model
 
 
@@ -118,6 +119,10 @@ def test_a_toml_that_is_missing_or_of_another_encoding(tmp_path: Path) -> None:
         (r"^size_px = .*", 'size_px = 32\npool = "mean"'),
         (r"^tokenizer = .*", 'tokenizer = "hashed-words"\nprefix = "query: "'),
         (r"^tokenizer = .*", 'tokenizer = "hashed-words"\npool = "cls"'),
+        (r'^output = "vectors"(?=(.*\n)*\[text)', 'output = "other"'),
+        (r'^output = "vectors"(?=\n.*tokenizer)', 'output = "other"'),
+        (r"^tokenizer = .*", 'tokenizer = "hashed-words"\nmask = "used"'),
+        (r"^tokenizer = .*", 'tokenizer = "hashed-words"\ntypes = "types"'),
     ],
 )
 def test_what_shapes_a_vector_changes_the_fingerprint(path: Path, old: str, new: str) -> None:
@@ -152,6 +157,10 @@ pad = ""
         ("context = 77", "context = 64"),
         ('"longest"', '"context"'),
         ('pad = ""', 'pad = "</s>"'),
+        ('pad = ""', 'pad = ""\nmask = ""'),
+        ('pad = ""', 'pad = ""\ntypes = "token_type_ids"'),
+        ('pad = ""', 'pad = ""\nlowercase = true'),
+        ('pad = ""', 'pad = ""\npunctuation = false'),
     ],
 )
 def test_how_texts_are_cut_into_tokens_changes_the_fingerprint(path: Path, old: str, new: str) -> None:
@@ -160,9 +169,10 @@ def test_how_texts_are_cut_into_tokens_changes_the_fingerprint(path: Path, old: 
     assert read_preset(changed(path, r"^tokenizer = .*", FILE.replace(old, new))).fingerprint != before
 
 
-def test_models_that_were_there_before_keep_their_fingerprints(path: Path) -> None:
+@pytest.mark.parametrize("name", ["small", "builtin"])
+def test_models_that_were_there_before_keep_their_fingerprints(path: Path, name: str) -> None:
     """A shop refuses to open when its encoder's changes: fields that are added may shape those alone that have them."""
-    preset = read_preset(path)
+    preset = read_preset(path if name == "small" else model_presets()[name])
     image, text = preset.image, preset.text
     shaped = (
         1,
@@ -171,7 +181,21 @@ def test_models_that_were_there_before_keep_their_fingerprints(path: Path) -> No
         {"REDUCING_GAP": "2.0"},
         constants(encoder_onnx_words),
     )
-    assert preset.fingerprint == f"small-1-{blake2b(repr(shaped).encode(), digest_size=4).hexdigest()}"
+    shape = blake2b(repr(shaped).encode(), digest_size=4).hexdigest()
+    assert preset.fingerprint == f"{name}-{preset.version}-{shape}"
+
+
+def test_weights_beside_a_graph_are_among_its_files(tmp_path: Path) -> None:
+    path = hub_model(tmp_path, tmp_path / "models")
+    path.write_text(
+        changed(
+            path, r'^file = "onnx/text.onnx"', 'file = "onnx/text.onnx"\ndata = "onnx/text.bin"'
+        ).read_text()
+    )
+    assert list(read_preset(path).files()) == ["onnx/image.onnx", "onnx/text.onnx", "onnx/text.bin"]
+    outside = changed(path, r'^data = "onnx/text.bin"', 'data = "../text.bin"')
+    with pytest.raises(InputError, match="is no path inside"):
+        read_preset(outside)
 
 
 def test_a_model_of_a_hub_needs_neither_hashes_nor_golden_values(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
+import string
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -21,7 +23,13 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from lookalike.adapters.encoder_onnx_preset import TextGraph
-from lookalike.adapters.encoder_onnx_tokens import TOKENS_AT_ONCE, Batch, TokenizerFile, by_length
+from lookalike.adapters.encoder_onnx_tokens import (
+    TOKENS_AT_ONCE,
+    Batch,
+    TokenizerFile,
+    by_length,
+    cleaned,
+)
 from lookalike.core.errors import InputError
 from small_models import TITLES, byte_pairs, pieces, word_pieces
 
@@ -309,3 +317,46 @@ def test_a_tokenizer_that_is_missing_damaged_or_none_at_all_is_refused(tmp_path:
     none = TextGraph(file="t", input="i", output="o", tokenizer_sha256=sha256(b"[]").hexdigest())
     with pytest.raises(InputError, match="it is no tokenizer"):
         TokenizerFile(none, tmp_path, "Get it again.").tokens(["red"])
+
+
+# --- what SigLIP's tokenizers do with letters and punctuation -------------------------------------------------------------
+
+SHOUTED = (*HARD, "Red-Check  T-SHIRT, 50% (Cotton)", "ΛΟΓΟΣ ΟΔΟΣ", "ΛΌΓΟΣ-X", "İSTANBUL ẞ Ǆ", " a . b ")
+
+
+def said(**given: object) -> TextGraph:
+    return TextGraph(file="text.onnx", input="input_ids", output="vectors", tokenizer="file", **given)  # type: ignore[arg-type]
+
+
+def canonical(text: str) -> str:
+    """As transformers' SiglipTokenizer.canonicalize_text (after big_vision's prompt_engineering), written down anew."""
+    bare = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    return re.sub(r"\s+", " ", bare).strip()
+
+
+@pytest.mark.parametrize("text", [text for text in SHOUTED if "Σ" not in text])
+def test_texts_for_siglip_are_those_of_its_tokenizer(text: str) -> None:
+    assert cleaned(text, said(lowercase=True, punctuation=False)) == canonical(text)
+
+
+@pytest.mark.parametrize("text", [text for text in SHOUTED if "\ud83d" not in text])
+def test_texts_for_siglip_2_are_those_of_its_tokenizer(text: str) -> None:
+    siglip2 = pytest.importorskip(
+        "transformers.models.siglip2.tokenization_siglip2", reason="pip install 'lookalike[torch]'"
+    )
+    reference = siglip2.Siglip2Tokenizer().backend_tokenizer.normalizer.normalize_str
+    assert cleaned(text, said(lowercase=True)).replace(" ", "\u2581") == reference(text)
+
+
+def test_capitals_and_signs_make_no_other_tokens_where_the_model_knows_none(tmp_path: Path) -> None:
+    made = pieces()
+    made.normalizer = normalizers.NFKC()  # a file that leaves it to whoever calls it
+    texts = ["Red, Shirt!", "RED SHIRT", "red shirt"]
+    whole = rows_of(opened(made, tmp_path, lowercase=True, punctuation=False), texts)
+    assert whole[0] == whole[1] == whole[2]
+    as_they_are = rows_of(opened(made, tmp_path), texts)
+    assert as_they_are[2] == whole[2] and as_they_are[0] != whole[2] != as_they_are[1]
+    small = rows_of(opened(made, tmp_path, lowercase=True), texts)
+    assert small[1] == small[2] != small[0]
+    prefixed = rows_of(opened(made, tmp_path, lowercase=True, prefix="Query: "), texts)
+    assert prefixed[1] == prefixed[2] != small[2]

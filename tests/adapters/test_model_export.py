@@ -42,7 +42,13 @@ def assert_same(one: np.ndarray, other: np.ndarray) -> None:
 @pytest.mark.parametrize("kind", ["clip", "siglip", "dinov2", "vit", "resnet", "minilm"])
 def test_a_bare_folder_of_weights_is_enough(kind: str, tmp_path: Path) -> None:
     """The preset made of the files beside the weights means what the one that was written by hand means."""
-    by_hand = OnnxEncoder.from_preset(with_weights(kind, tmp_path))
+    preset = with_weights(kind, tmp_path)
+    if (
+        kind == "siglip"
+    ):  # its tokenizer in transformers cleans texts in code, which the files beside the weights do not say
+        text = preset.read_text("utf-8")
+        preset.write_text(text.replace("[text]", "[text]\nlowercase = true\npunctuation = false"), "utf-8")
+    by_hand = OnnxEncoder.from_preset(preset)
     made = export_model(str(tmp_path / "weights"), tmp_path / "out", places=[], name="made")
     assert made.preset == tmp_path / "out/made.toml"
     assert all(cosine > 0.99999 for cosine in made.cosines.values())

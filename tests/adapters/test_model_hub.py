@@ -165,12 +165,14 @@ def test_a_hash_that_the_preset_gains_counts(hub: Hub, folder: Path) -> None:
     assert fetched(wanted(), folder) is not None, "what is there stays until all is right"
 
 
-def test_weights_beside_a_graph_come_with_it(hub: Hub, folder: Path) -> None:
-    hub.files[f"{VISION}_data"] = b"weights" * 1000
+@pytest.mark.parametrize("ending", ["_data", ".data"])
+def test_weights_beside_a_graph_come_with_it(hub: Hub, folder: Path, ending: str) -> None:
+    beside = VISION + ending
+    hub.files[beside] = b"weights" * 1000
     lock = fetch(wanted(), folder, mirror=hub.address)
-    assert (folder / f"{VISION}_data").read_bytes() == b"weights" * 1000
-    assert f"{VISION}_data" in lock.files
-    (folder / f"{VISION}_data").write_bytes(b"WEIGHTS" * 1000)
+    assert (folder / beside).read_bytes() == b"weights" * 1000
+    assert beside in lock.files
+    (folder / beside).write_bytes(b"WEIGHTS" * 1000)
     assert fetched(wanted(), folder) is None
 
 

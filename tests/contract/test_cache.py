@@ -1,7 +1,8 @@
-"""The contract of the `Cache` port, and what the one in this process promises beyond it."""
+"""The contract of the `Cache` port, run over every adapter (Redis: a real one), and what the one in memory promises besides."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,13 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookalike.adapters.cache_memory import MemoryCache
+from lookalike.adapters.cache_tiered import TieredCache
 from lookalike.core.ports import Cache
 from strategies import examples
 
 
-@pytest.fixture
-def cache() -> Cache:
-    return MemoryCache()
+@pytest.fixture(params=["memory", "redis", "tiered"])
+def cache(request: pytest.FixtureRequest) -> Iterator[Cache]:
+    if request.param == "memory":
+        yield MemoryCache()
+        return
+    url = request.getfixturevalue("redis_server").url
+    from lookalike.adapters.cache_redis import RedisCache, RedisLimits
+
+    # On a machine that is busy with other things, the usual limit may well be passed.
+    redis = RedisCache(url, RedisLimits(timeout_s=5.0))
+    yield redis if request.param == "redis" else TieredCache(MemoryCache(100), redis, "some:")
+    redis.close()
 
 
 def test_it_returns_what_was_set_last_or_nothing(cache: Cache) -> None:

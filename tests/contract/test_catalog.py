@@ -147,7 +147,7 @@ def test_an_adapter_has_every_method_of_the_port_with_its_signature(adapter: typ
         for name, member in vars(Catalog).items()
         if inspect.isfunction(member) and name[0] != "_"
     }
-    assert len(named) == 18
+    assert len(named) == 19
     for name, method in named.items():
         assert inspect.signature(getattr(adapter, name)) == inspect.signature(method), name
 
@@ -465,6 +465,41 @@ def test_an_artifact_moves_the_sequence_only_when_it_is_different(catalog: Catal
     assert catalog.changes(0) == []
     catalog.write(bare(SHIRT))
     assert catalog.sequence() == 4
+
+
+def test_an_artifact_is_replaced_only_while_it_is_what_it_was(catalog: Catalog) -> None:
+    assert catalog.replace_artifact("thing", b"", b"x") is None
+    assert catalog.artifact("thing") is None and catalog.sequence() == 0
+    for was, data, head in ((None, b"a", 1), (b"a", b"b", 2), (b"b", b"b", 2)):
+        assert catalog.replace_artifact("thing", was, data) == 0
+        assert (catalog.artifact("thing"), catalog.sequence()) == (data, head)
+    for was in (None, b"a", b""):
+        assert catalog.replace_artifact("thing", was, b"c") is None
+        assert (catalog.artifact("thing"), catalog.sequence()) == (b"b", 2)
+
+
+def test_vectors_are_dropped_with_an_artifact_or_not_at_all(catalog: Catalog) -> None:
+    newer = {IMAGE: "eye-2", TITLE: "words-2", DESCRIPTION: "words-1"}
+    catalog.write([Record(SHIRT, embeddings=embed(SHIRT) + embed(SHIRT, newer))])
+    both = held(catalog, "shirt", newer)
+    catalog.set_artifact("thing", b"a")
+    gone = {IMAGE: "eye-2", TITLE: "words-2"}
+    assert catalog.replace_artifact("thing", b"other", b"b", gone) is None
+    assert held(catalog, "shirt", newer) == both
+    assert catalog.replace_artifact("thing", b"a", b"b", gone) == len(SHIRT.images) + 1
+    assert {space for space, _ in held(catalog, "shirt", newer)} == {DESCRIPTION}
+    assert held(catalog, "shirt") == {(made.space, made.content_hash) for made in embed(SHIRT)}
+
+
+def test_of_many_who_replace_an_artifact_one_succeeds(open_catalog: OpenCatalog) -> None:
+    catalogs = [open_catalog() for _ in range(6)]
+    for turn in range(5):
+        was, data = b"%d" % turn if turn else None, b"%d" % (turn + 1)
+        with ThreadPoolExecutor(len(catalogs)) as pool:
+            begun = [pool.submit(each.replace_artifact, "thing", was, data) for each in catalogs]
+            done = [each.result() for each in begun]
+        assert done.count(0) == 1 and done.count(None) == len(catalogs) - 1
+    assert catalogs[0].sequence() == 5
 
 
 # Looking up

@@ -185,6 +185,35 @@ def test_much_is_forgotten_a_little_at_a_time(log: EventLog) -> None:
     assert log.counts(*ALWAYS, top=5).actions == {CLICK: 1}
 
 
+def test_events_with_an_id_are_kept_once(open_log: OpenLog) -> None:
+    one, other = open_log(), open_log()
+    first = [click("a", event_id="1"), click("b", event_id="2"), click("b", event_id="2"), click("c")]
+    one.write_events(first)
+    assert one.counts(*ALWAYS, top=5).actions == {CLICK: 3}
+    other.write_events(
+        [*first, click("d", event_id="3")]
+    )  # again, but for what has no id: that counts each time
+    assert one.counts(*ALWAYS, top=5).actions == {CLICK: 5}
+    one.write_events([click("e", event_id=str(number), timestamp=NOON + SECOND) for number in range(3000)])
+    assert one.counts(*ALWAYS, top=5).actions == {CLICK: 5 + 3000 - 3}
+    assert one.forget(NOON + SECOND) == 5
+    assert one.forget(LATER) == 2997
+    other.write_events(first[:1])
+    assert one.counts(*ALWAYS, top=5).actions == {CLICK: 1}
+
+
+def test_an_id_is_kept_once_whoever_writes_it_first(open_log: OpenLog) -> None:
+    def write(worker: int) -> None:
+        log = open_log()
+        for turn in range(20):
+            log.write_events([click("a", event_id=str(turn)), click("b", f"P{worker}")])
+
+    open_log()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert open_log().counts(*ALWAYS, top=5).actions == {CLICK: 20 + 4 * 20}
+
+
 def test_many_may_write_at_once(log: EventLog) -> None:
     def write(worker: int) -> None:
         for turn in range(10):

@@ -75,8 +75,14 @@ def test_masks_agree_with_the_reference_product_by_product(changes: list[Step], 
 
 
 def shown(product: Product, name: str) -> set[tuple[type, Any]]:
-    """Return what a facet shows of a product: each of its values once, dates as days."""
+    """Return what a facet shows of a product: each of its values once, dates as days, categories with all above them."""
     held = scalars(field_value(product, name))
+    if name == "category":
+        parts = [path.split("/") for path in held]
+        held = (
+            *held,
+            *filter(None, ("/".join(path[:depth]) for path in parts for depth in range(len(path)))),
+        )
     values = [scalar.date().isoformat() if isinstance(scalar, datetime) else scalar for scalar in held]
     return {(type(value), value) for value in values}
 
@@ -237,6 +243,23 @@ def test_a_facet_shows_the_most_frequent_values() -> None:
     facets = columns.facets(["n", "t"], columns.allowed(None))
     assert len(facets["n"]) == len(facets["t"]) == MAX_FACET_VALUES
     assert facets["t"][0] == FacetValue("0000", 2) and {v.count for v in facets["t"]} == {2}
+
+
+def test_a_product_of_several_categories_counts_once_for_what_lies_above_them() -> None:
+    shoes, boots, men = "Women/Shoes", "Women/Shoes/Boots", "Men/Shoes"
+    columns = Columns()
+    products = [Product("1", categories=(shoes, boots, "Women/New")), Product("2", categories=(boots, men)),
+                Product("3", categories=("Women",)), Product("4", categories=(men,), active=False), Product("5")]  # fmt: skip
+    columns.set(range(5), products)
+    facets = columns.facets(["category"], columns.allowed(None))["category"]
+    assert {each.value: each.count for each in facets} == {
+        "Women": 3, shoes: 2, boots: 2, "Women/New": 1, "Men": 1, men: 1,
+    }  # fmt: skip
+    for each in facets:
+        assert columns.allowed(compare("category", "prefix", each.value)).count == each.count
+    assert columns.facets(["title/x"], columns.allowed(None)) == {}
+    columns.set([5], [Product("6", attributes={"path": "a/b"})])
+    assert columns.facets(["path"], columns.allowed(None)) == {"path": (FacetValue("a/b", 1),)}
 
 
 def test_facets_of_masks_shorter_and_longer_than_the_columns() -> None:

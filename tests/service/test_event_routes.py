@@ -9,12 +9,18 @@ import urllib.request
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from test_kept import state_of
 
+import lookalike
+from lookalike.core.errors import CatalogError
+from lookalike.service.app import create_app
 from lookalike.service.schemas_answers import EventsAnswer, Stats
+from lookalike.service.settings import ServiceSettings
 from running import PATIENCE_S, running
 from waiting import until
 
@@ -141,6 +147,90 @@ def test_what_is_not_known_is_told(own: TestClient) -> None:
     ]
     until(lambda: stats(own)["total"]["searches"] == 1)
     assert sent(own, event(query=query, product=ids[0])) == {"accepted": 1, "failed": [], "unknown": []}
+
+
+def test_what_is_sent_again_counts_once(own: TestClient) -> None:
+    batch = [
+        event("impression", "q", "D00001", 1),
+        event("click", "q", "D00001", 1),
+        event("click", "q", "D00001", 2),
+        event("purchase", None, "D00001", timestamp="2026-01-01T00:00:00Z"),
+        event("add_to_cart", None, "D00001", event_id="7", client_id="me"),
+    ]
+    for _ in range(3):
+        assert sent(own, *batch)["accepted"] == len(batch)
+        for each in batch:
+            assert own.post("/v1/events", json=each).json()["accepted"] == 1
+    counted = {"impression": 1, "click": 2, "purchase": 1, "add_to_cart": 1}
+    days = 365  # the purchase was some time ago
+    told = stats(own, days)["events"]
+    assert {name: told[name] for name in counted if name != "purchase"} == {
+        name: count for name, count in counted.items() if name != "purchase"
+    }
+    sent(
+        own,
+        event("click", "q", "D00001", 1, client_id="another"),
+        event("click", "q2", "D00001", 1),
+        event("click", "q", "D00001", 1, event_id="a"),
+        event("click", "q", "D00001", 1, event_id="b"),
+        event("add_to_cart", None, "D00001", event_id="7", client_id="you"),
+        event("add_to_cart", None, "D00001", event_id="7", client_id="me", session_id="s"),
+        event("add_to_cart", None, "D00001"),
+        event("add_to_cart", None, "D00001"),  # nothing tells these two apart, nor that they are one
+    )
+    told = stats(own, days)["events"]
+    assert (told["click"], told["add_to_cart"]) == (6, 5)
+
+
+def test_after_an_error_nothing_was_kept(own: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = state_of(own).log
+    assert kept is not None
+    for name in ("found", "keep"):
+        with monkeypatch.context() as patch:
+
+            def fails(*_: object) -> Any:
+                raise CatalogError("the database is gone", hint="Start it.")
+
+            patch.setattr(kept, name, fails)
+            assert own.post("/v1/events", json=event()).status_code == 503
+        assert stats(own)["events"]["click"] == 0
+    assert own.post("/v1/events", json=event()).json()["accepted"] == 1
+    assert stats(own)["events"]["click"] == 1
+
+
+def test_a_search_that_another_worker_answered_a_moment_ago_is_known(
+    own: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_of(own), "workers", 2)
+    began = monotonic()
+    with lookalike.open(tmp_path / "own.db", create=False, local_files=False) as shop:  # the other worker's
+        other = TestClient(create_app(shop, ServiceSettings()))
+        for turn in range(3):
+            asked = other.get(f"/v1/search/text?q=lamp{turn}&limit=3").json()
+            answer = sent(own, event(query=asked["search_id"], product=asked["results"][0]["id"]))
+            assert answer == {"accepted": 1, "failed": [], "unknown": []}
+    assert monotonic() - began < PATIENCE_S
+    told = sent(own, event(query="never"))["unknown"]
+    assert told == [{"index": 0, "fields": ["query_id"]}]
+    assert stats(own)["total"]["clicks_per_search"] == 1.0
+
+
+def test_who_is_told_late_is_told_no_error_of_what_is_kept(
+    own: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = state_of(own)
+    monkeypatch.setattr(state, "workers", 2)
+    found, asked = state.log.found, []  # type: ignore[union-attr]
+
+    def fails_later(query_ids: Any) -> Any:
+        asked.append(query_ids)
+        if len(asked) > 1:
+            raise CatalogError("the database is gone", hint="Start it.")
+        return found(query_ids)
+
+    monkeypatch.setattr(state.log, "found", fails_later)
+    assert sent(own, event(query="never"))["unknown"] == [{"index": 0, "fields": ["query_id"]}]
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(

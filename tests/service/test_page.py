@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
@@ -310,6 +310,38 @@ def test_a_product_that_is_gone_is_told(context: Any, address: str) -> None:
     page.route("**/v1/products/D00002", lambda route: route.fulfill(status=422, json={}))
     page.locator("li[data-id=D00002] .open").click()
     page.get_by_role("dialog", name="This product is not in the shop").wait_for()
+
+
+def test_why_a_product_cannot_be_shown_is_told(page: Any) -> None:
+    first = page.locator(".card .open").first
+    title = first.text_content()
+    way = re.compile(r"/v1/products/[^/?]+$")
+    page.route(way, lambda route: route.abort("aborted"))  # as if the connection was gone
+    first.click()
+    dialog = page.get_by_role("dialog", name="This product cannot be shown now")
+    dialog.get_by_text("The service does not answer. Check the connection, then try again.").wait_for()
+    page.unroute(way)
+    told = {"error": {"code": "starting", "message": "the shop is being opened", "remedy": "Ask again."}}
+    page.route(way, lambda route: route.fulfill(status=503, json=told))
+    page.get_by_role("button", name="Try again").click()
+    dialog.get_by_text("The shop is being opened. Ask again.").wait_for()
+    page.unroute(way)
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("dialog", name=title).wait_for()
+    assert asked(page).keys() == {"product"}
+
+
+def test_categories_count_products_once(page: Any) -> None:
+    rows = page.locator('[data-column="category"] .choice')
+    count = int(rows.first.locator("b").text_content())
+    answer = answer_to(page, rows.first.locator("input").check)
+    assert answer["matched"] == count
+    below = page.locator('[data-column="category"] .deep .choice').first
+    count = int(below.locator("b").text_content())
+    name = below.locator("input").get_attribute("data-key").partition("=")[2]
+    page.goto(f"{page.url.partition('?')[0]}?only.category={quote(name)}")
+    page.wait_for_selector(f"{ANSWERED} .card")
+    assert page.locator("#said").text_content().startswith(f"{count} ")
 
 
 def test_lines_and_buttons_are_explained(page: Any) -> None:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from test_kept import lasting, state_of
 
 from lookalike.core.errors import Overloaded
+from lookalike.service import kept
 from waiting import until
 
 Answer = dict[str, Any]
@@ -105,6 +106,41 @@ def test_a_question_that_is_wrong_is_wrong_for_all(
     until(lambda: joined(own) == 2)
     gate.opened.set()
     assert {each.result(PATIENCE_S).status_code for each in asking} == {404}
+
+
+def test_nobody_waits_without_end_for_a_search_that_hangs(
+    own: TestClient, gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MAX_WAIT_S", 0.3)
+    hangs = pool.submit(text, own, "lamp")
+    until(lambda: len(gate.searched) == 1)
+    refused = pool.submit(text, own, "lamp").result(PATIENCE_S)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert refused.json()["error"]["code"] == "overloaded" and not hangs.done()
+    monkeypatch.setattr(kept, "MAX_WAIT_S", PATIENCE_S)
+    anew = pool.submit(text, own, "lamp")  # is not kept waiting by the one that hangs, but searches
+    until(lambda: len(gate.searched) == 2)
+    beside = pool.submit(text, own, "lamp")  # and this one waits for that
+    until(lambda: joined(own) == 2)
+    gate.opened.set()
+    answers = [each.result(PATIENCE_S).json() for each in (hangs, anew, beside)]
+    assert [each["cached"] for each in answers] == [False, False, True]
+    assert len(gate.searched) == 2 and text(own, "lamp").json()["cached"]
+
+
+def test_in_a_batch_only_what_is_waited_for_is_refused(
+    own: TestClient, gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.opened.set()
+    assert batch(own, "skirt")[0]["results"]
+    gate.opened.clear()
+    monkeypatch.setattr(kept, "MAX_WAIT_S", 0.3)
+    hangs = pool.submit(batch, own, "lamp")
+    until(lambda: len(gate.searched) == 2)
+    skirt, lamp = pool.submit(batch, own, "skirt", "lamp").result(PATIENCE_S)
+    assert skirt["results"] and lamp["error"]["code"] == "overloaded"
+    gate.opened.set()
+    assert hangs.result(PATIENCE_S)[0]["results"]
 
 
 def test_batches_that_want_each_others_answers_both_come_to_an_end(

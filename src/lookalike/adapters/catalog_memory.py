@@ -183,12 +183,15 @@ class MemoryCatalog:
 
     def drop_embeddings(self, fingerprints: Mapping[str, str]) -> int:
         """Drop all vectors made under fingerprints[space], which nobody may be searching; return how many there were."""
-        dropped = 0
         with self._lock:
-            for shelf in self._shelves.values():
-                kept = {n: v for n, v in shelf.vectors.items() if fingerprints.get(n[0]) != n[1]}
-                dropped += len(shelf.vectors) - len(kept)
-                shelf.vectors = kept
+            return self._drop(fingerprints)
+
+    def _drop(self, fingerprints: Mapping[str, str]) -> int:
+        dropped = 0
+        for shelf in self._shelves.values():
+            kept = {n: v for n, v in shelf.vectors.items() if fingerprints.get(n[0]) != n[1]}
+            dropped += len(shelf.vectors) - len(kept)
+            shelf.vectors = kept
         return dropped
 
     def thumbnail(self, content_hash: str) -> bytes | None:
@@ -202,9 +205,22 @@ class MemoryCatalog:
     def set_artifact(self, name: str, data: bytes) -> None:
         """Keep (or replace) a derived thing, and let the change sequence move on by one if it is different."""
         with self._lock:
-            if self._artifacts.get(name) != data:
-                self._artifacts[name] = data
-                self._head += 1
+            self._keep(name, data)
+
+    def _keep(self, name: str, data: bytes) -> None:
+        if self._artifacts.get(name) != data:
+            self._artifacts[name] = data
+            self._head += 1
+
+    def replace_artifact(
+        self, name: str, was: bytes | None, data: bytes, drop: Mapping[str, str] | None = None
+    ) -> int | None:
+        """Keep a derived thing if it still is what it was, and drop vectors with it; None if it is something else by now."""
+        with self._lock:
+            if self._artifacts.get(name) != was:
+                return None
+            self._keep(name, data)
+            return self._drop(drop or {})
 
     def close(self) -> None:
         """Let go of nothing: the catalogue lives as long as its object."""

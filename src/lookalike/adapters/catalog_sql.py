@@ -230,10 +230,7 @@ class SqlCatalog:
         """Drop all vectors made under fingerprints[space], which nobody may be searching; return how many there were."""
         with self._writing() as connection:
             writing.lock_counter(connection)
-            return sum(
-                connection.execute(DROP_MADE_BY, {"in_space": space, "made_by": made_by}).rowcount
-                for space, made_by in fingerprints.items()
-            )
+            return _dropped(connection, fingerprints)
 
     def thumbnail(self, content_hash: str) -> bytes | None:
         """Return the small picture with this content hash."""
@@ -250,13 +247,36 @@ class SqlCatalog:
         with self._writing() as connection:
             now = writing.lock_counter(connection)
             if connection.execute(ARTIFACT, {"called": name}).scalar() != data:
-                connection.execute(upsert(self._dialect, artifacts), {"name": name, "data": data})
-                now.head += 1
-                writing.store_counter(connection, now)
+                self._keep(connection, now, name, data)
+
+    def replace_artifact(
+        self, name: str, was: bytes | None, data: bytes, drop: Mapping[str, str] | None = None
+    ) -> int | None:
+        """Keep a derived thing if it still is what it was, and drop vectors with it; None if it is something else by now."""
+        with self._writing() as connection:
+            now = writing.lock_counter(connection)
+            if connection.execute(ARTIFACT, {"called": name}).scalar() != was:
+                return None
+            if data != was:
+                self._keep(connection, now, name, data)
+            return _dropped(connection, drop or {})
+
+    def _keep(self, connection: sa.Connection, now: writing.Counter, name: str, data: bytes) -> None:
+        connection.execute(upsert(self._dialect, artifacts), {"name": name, "data": data})
+        now.head += 1
+        writing.store_counter(connection, now)
 
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
+
+
+def _dropped(connection: sa.Connection, fingerprints: Mapping[str, str]) -> int:
+    """Drop all vectors made under fingerprints[space], under the lock; return how many there were."""
+    return sum(
+        connection.execute(DROP_MADE_BY, {"in_space": space, "made_by": made_by}).rowcount
+        for space, made_by in fingerprints.items()
+    )
 
 
 def askable(ids: Sequence[str]) -> list[str]:

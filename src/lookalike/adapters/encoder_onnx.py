@@ -46,6 +46,7 @@ class OnnxEncoder:
         self.aligned = preset.aligned
         self.sees = preset.image is not None
         self.reads = preset.text is not None
+        self.images_at_once = IMAGES_AT_ONCE * running.times
         hint = fetch(preset)
         if preset.image is not None:
             self._seeing = Session(preset.image, {"input": preset.image.input}, folder, running, hint)
@@ -73,12 +74,11 @@ class OnnxEncoder:
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
         """Embed uint8 [h, w, 3] RGB pictures of any size -> float32 [n, dim], unit rows, in order."""
         out = np.empty((len(images), self.dim), np.float32)
-        step = IMAGES_AT_ONCE * self._running.times
-        for start in range(0, len(images), step):
+        for start in range(0, len(images), self.images_at_once):
             graph = self.preset.image
             if graph is None:
                 raise self._cannot("pictures")
-            batch = prepared(images[start : start + step], graph)
+            batch = prepared(images[start : start + self.images_at_once], graph)
             result = self._seeing.run({graph.input: batch})
             out[start : start + len(batch)] = self._vectors(result, graph, None, "image")
         return out

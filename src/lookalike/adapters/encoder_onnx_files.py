@@ -1,44 +1,24 @@
 """Where the files of a model are, and whether they are the ones that are meant.
 
 Those of a model without a hub lie beside its TOML. Those that were fetched from one lie in a folder of the model's name, with
-the paths they have there, beside `lock.json`, which is written last and pins what the TOML leaves open:
-
-    {"hub": "owner/name", "commit": "...", "files": {"onnx/vision_model.onnx": {"sha256": "...", "bytes": 123}}}
+the paths they have there, beside `lock.json` (see `model_lock`), which pins what the TOML leaves open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import ValidationError
 
-from lookalike.adapters.encoder_onnx_preset import CODE, Preset
+from lookalike.adapters.encoder_onnx_preset import CODE, Graph, Preset
+from lookalike.adapters.model_lock import BESIDE, LOCK, Lock, lock_in, weights_beside
 from lookalike.core.errors import InputError
 
-LOCK: Final = "lock.json"
 AGAIN: Final = "Install the package, or fetch the model, once more."
-
-
-@dataclass(frozen=True, slots=True)
-class LockedFile:
-    """What a file was when it was fetched."""
-
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """What was fetched: from where, at which commit, and each file by its path."""
-
-    hub: str
-    commit: str
-    files: dict[str, LockedFile]
 
 
 def found(preset: Preset, beside: Path, models_dir: Path | None = None) -> tuple[Preset, Path]:
@@ -50,7 +30,7 @@ def found(preset: Preset, beside: Path, models_dir: Path | None = None) -> tuple
         for file in _unpinned(preset, beside):
             raise InputError(
                 f"model {preset.name}: there is {beside / file}, and the .toml does not say its SHA-256",
-                hint="Add it as data_sha256; or take the file away, if the graph does not keep its weights there.",
+                hint="Add it as data, with data_sha256; or take the file away, if the graph does not keep its weights there.",
                 code=CODE,
             )
         return preset, beside
@@ -90,13 +70,13 @@ def fetch(preset: Preset) -> str:
 
 def _unpinned(preset: Preset, folder: Path) -> list[str]:
     """Return the files whose SHA-256 the TOML does not say, with those beside graphs that may hold their weights."""
-    data = [graph.data for graph in preset.graphs if graph.data_sha256 is None]
     without = [file for file, sha256 in preset.files().items() if sha256 is None]
-    return [*without, *(file for file in data if (folder / file).is_file())]
+    unnamed = [graph.file for graph in preset.graphs if graph.weights is None]
+    return [*without, *weights_beside(unnamed, folder)]
 
 
 def _locked(preset: Preset, folder: Path, unpinned: Sequence[str]) -> Preset:
-    lock = _lock(preset, folder / LOCK)
+    lock = _lock(preset, folder)
     lacking = [file for file in unpinned if file not in lock.files]
     if lacking:
         raise InputError(
@@ -107,19 +87,29 @@ def _locked(preset: Preset, folder: Path, unpinned: Sequence[str]) -> Preset:
     pinned = {file: locked.sha256 for file, locked in lock.files.items()}
     image, text = preset.image, preset.text
     if image is not None:
-        data_sha256 = image.data_sha256 or pinned.get(image.data)
-        image = replace(image, sha256=image.sha256 or pinned[image.file], data_sha256=data_sha256)
+        image = replace(image, **_hashes(image, pinned, folder))
     if text is not None:
-        data_sha256 = text.data_sha256 or pinned.get(text.data)
-        text = replace(text, sha256=text.sha256 or pinned[text.file], data_sha256=data_sha256)
+        text = replace(text, **_hashes(text, pinned, folder))
         if text.tokenizer == "file":
             text = replace(text, tokenizer_sha256=text.tokenizer_sha256 or pinned[text.tokenizer_file])
     return replace(preset, image=image, text=text)
 
 
-def _lock(preset: Preset, path: Path) -> Lock:
+def _hashes(graph: Graph, pinned: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Return what the TOML of a graph leaves open: hashes, and which file has its weights."""
+    beside = [graph.weights] if graph.weights is not None else weights_beside([graph.file], folder)
+    # A lock may name weights that are gone; then there must be an error when the graph is opened, not another fingerprint.
+    beside = beside or [file for file in (graph.file + ending for ending in BESIDE) if file in pinned]
+    found: dict[str, Any] = {"sha256": graph.sha256 or pinned[graph.file]}
+    if beside:
+        found |= {"data": beside[0], "data_sha256": graph.data_sha256 or pinned[beside[0]]}
+    return found
+
+
+def _lock(preset: Preset, folder: Path) -> Lock:
+    path = folder / LOCK
     try:
-        lock = TypeAdapter(Lock).validate_json(path.read_bytes())
+        lock = lock_in(folder)
     except OSError as error:
         reason = error.strerror or str(error)
     except ValidationError as error:

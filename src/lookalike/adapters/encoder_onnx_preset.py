@@ -16,7 +16,9 @@
     [image]                         # float32 [n, 3, size_px, size_px], RGB; absent in a model of texts alone
     file = "small-image.onnx"       # as seen from the TOML, or in the hub's repository
     sha256 = "..."                  # may be left out with `hub`: then that of the lock file counts
-    data_sha256 = "..."             # of FILE_data, where a graph keeps its weights there; with `hub` like sha256
+    data = "small-image.onnx_data"  # where a graph keeps its weights, if not in itself (default: FILE_data or FILE.data, if
+                                    # it is there)
+    data_sha256 = "..."             # of that file; with `hub` like sha256
     input = "pixels"                # names in the graph
     output = "vectors"
     pool = "none"                   # a row of POOLS: what makes one vector of the output (default none)
@@ -43,6 +45,8 @@
     pad_to = "longest"              # or "context": every text is made so long
     pad = "</s>"                    # the padding token, where the tokenizer file names none (default "": it does)
     prefix = ""                     # before every text (default "")
+    lowercase = false               # whether letters are made small first, for models that saw no others (default false)
+    punctuation = true              # false takes !"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ away first (default true)
 
     [golden]                        # may be left out with `hub`
     tolerance = 1e-4
@@ -70,6 +74,7 @@ from pydantic.dataclasses import dataclass
 from lookalike.adapters import encoder_onnx_pixels, encoder_onnx_words
 from lookalike.adapters.encoder_onnx_pixels import FILTERS, RESIZES
 from lookalike.adapters.encoder_onnx_pools import POOLS
+from lookalike.adapters.model_lock import BESIDE
 from lookalike.core.errors import InputError
 from lookalike.core.types import Pixels
 
@@ -77,8 +82,8 @@ VERSION: Final = 1
 """Raise it when the same preset begins to mean something else."""
 CODE: Final = "model"
 """The code of every error about a model's files."""
-DATA: Final = "_data"
-"""What the file beside a graph that keeps its weights there is called after it: ONNX files have 2 GB at most."""
+OUTPUT: Final = "vectors"
+"""What the output of the first graphs is called."""
 TOKENIZERS: Final = ("hashed-words", "file")
 """What a preset can ask for; `encoder_onnx_tokens` has them."""
 
@@ -108,15 +113,16 @@ class Graph:
 
     file: _File
     sha256: _Sha256 | None = None
+    data: _File | None = None
     data_sha256: _Sha256 | None = None
     input: str
     output: str
     pool: Annotated[str, _one_of(POOLS)] = "none"
 
     @property
-    def data(self) -> str:
-        """The file in which it may keep its weights."""
-        return self.file + DATA
+    def weights(self) -> str | None:
+        """The file beside it that it keeps its weights in, where that is known."""
+        return self.data or (self.file + BESIDE[0] if self.data_sha256 is not None else None)
 
     @property
     def hashes(self) -> str | tuple[str | None, str] | None:
@@ -155,6 +161,8 @@ class TextGraph(Graph):
     pad_to: Literal["longest", "context"] = "longest"
     pad: str = ""
     prefix: str = ""
+    lowercase: bool = False
+    punctuation: bool = True
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -225,7 +233,7 @@ class Preset:
     def files(self) -> dict[str, str | None]:
         """Return the files it is made of, as the TOML calls them, each with its SHA-256 where the TOML or a lock says it."""
         found = {graph.file: graph.sha256 for graph in self.graphs}
-        found |= {graph.data: graph.data_sha256 for graph in self.graphs if graph.data_sha256 is not None}
+        found |= {graph.weights: graph.data_sha256 for graph in self.graphs if graph.weights is not None}
         if self.text is not None and self.text.tokenizer == "file":
             found[self.text.tokenizer_file] = self.text.tokenizer_sha256
         return found
@@ -265,10 +273,11 @@ class Preset:
 
 def _shape_of_images(graph: ImageGraph) -> tuple[object, ...]:
     """Return what of a graph of pictures shapes a vector; what is newer than the first presets only where it is used."""
-    held = (graph.hashes, graph.size_px, graph.resize, graph.fill, graph.mean, graph.std)
+    held: tuple[object, ...] = (graph.hashes, graph.size_px, graph.resize, graph.fill, graph.mean, graph.std)
     newer = {"pool": graph.pool, "interpolation": graph.interpolation, "resize_px": graph.resize_px}
     plain = {"pool": "none", "interpolation": "bicubic", "resize_px": None}
-    return held if newer == plain else (*held, newer)
+    held = held if newer == plain else (*held, newer)
+    return (*held, *_other_than({"output": OUTPUT}, graph))
 
 
 def _shape_of_texts(graph: TextGraph) -> tuple[object, ...]:
@@ -278,7 +287,14 @@ def _shape_of_texts(graph: TextGraph) -> tuple[object, ...]:
         held = (*held, graph.pool, graph.prefix)
     if graph.tokenizer == "file":
         held = (*held, graph.tokenizer_sha256, graph.context, graph.pad_to, graph.pad)
-    return held
+    usual = {"output": OUTPUT, "mask": "attention_mask", "types": "", "lowercase": False, "punctuation": True}
+    return (*held, *_other_than(usual, graph))
+
+
+def _other_than(usual: Mapping[str, object], graph: Graph) -> tuple[object, ...]:
+    """Return the fields of a graph that are not as usual, by name; nothing where all are, as in the first presets."""
+    said = {name: getattr(graph, name) for name, value in usual.items() if getattr(graph, name) != value}
+    return (said,) if said else ()
 
 
 def read_preset(path: Path) -> Preset:

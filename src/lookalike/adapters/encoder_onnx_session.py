@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.adapters.encoder_onnx_files import verified
-from lookalike.adapters.encoder_onnx_preset import CODE, DATA, Graph
+from lookalike.adapters.encoder_onnx_preset import CODE, Graph
 from lookalike.core.errors import InputError, LookalikeError, MissingExtra
 
 MOST_THREADS: Final = 8
@@ -121,6 +121,7 @@ class Session:
     ) -> None:
         self._graph = graph
         self._inputs = inputs
+        self._folder = folder
         self._file = folder / graph.file
         self._running = running
         self._hint = hint
@@ -202,8 +203,8 @@ class Session:
         if "cuda" in self._running.providers:  # from 1.21 on: finds libraries that came in wheels
             getattr(ort, "preload_dlls", lambda: None)()
         file = verified(self._file, self._graph.sha256, self._hint)
-        if self._graph.data_sha256 is not None:
-            verified(file.with_name(file.name + DATA), self._graph.data_sha256, self._hint)
+        if self._graph.weights is not None:
+            verified(self._folder / self._graph.weights, self._graph.data_sha256, self._hint)
         try:
             session = ort.InferenceSession(
                 file, options, providers=[(each.name, each.options(threads)) for each in wanted]

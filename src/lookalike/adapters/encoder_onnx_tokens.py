@@ -6,6 +6,7 @@ Texts of one length go together, so that none is padded: padding costs time, and
 from __future__ import annotations
 
 import logging
+import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from lookalike.core.errors import InputError, MissingExtra
 
 TOKENS_AT_ONCE: Final = 512
 """What a graph makes of a word on its way takes some 15 KB."""
+NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
+SIGMA: Final = "Σ"
 Ids = NDArray[np.int64]
 _log = logging.getLogger(__name__)
 
@@ -90,7 +93,10 @@ class TokenizerFile:
         """Return the ids of each text, at least one and at most `context`, the marks at its ends included."""
         tokenizer = self._opened()
         # Half characters, which Python knows and Unicode does not, become question marks.
-        whole = [(self._graph.prefix + text).encode(errors="replace").decode() for text in texts]
+        whole = [
+            (self._graph.prefix + cleaned(text, self._graph)).encode(errors="replace").decode()
+            for text in texts
+        ]
         encodings = tokenizer.encode_batch_fast(whole)
         if not self._told and any(encoding.overflowing for encoding in encodings):
             self._told = True
@@ -141,6 +147,17 @@ class TokenizerFile:
 
     def _wrong(self, reason: str) -> InputError:
         return InputError(f"model file {self._file}: {reason}", hint=self._hint, code=CODE)
+
+
+def cleaned(text: str, graph: TextGraph) -> str:
+    """Return a text as the tokenizer is to see it, with what `lowercase` and `punctuation` say.
+
+    As the tokenizers of SigLIP do: the first takes the punctuation of ASCII away and what space that leaves, the second leaves
+    it. Letters are made small one by one, so that a sigma at the end of a word is one like all others.
+    """
+    if graph.lowercase:
+        text = text.lower() if SIGMA not in text else "".join(letter.lower() for letter in text)
+    return text if graph.punctuation else " ".join(text.translate(NO_PUNCTUATION).split())
 
 
 Tokenizer = HashedWords | TokenizerFile

@@ -96,8 +96,8 @@ class TorchEncoder:
         self._is_open = False
         self._towers: dict[str, Any] = {}
         self._tokenizer: Any = None
-        self._most = IMAGES_AT_ONCE.get(kind, IMAGES_AT_ONCE["cpu"])
-        self._times = self._most // IMAGES_AT_ONCE["cpu"]
+        self.images_at_once = IMAGES_AT_ONCE.get(kind, IMAGES_AT_ONCE["cpu"])
+        self._times = self.images_at_once // IMAGES_AT_ONCE["cpu"]
         self._room = 2**31
         """Rows that are known to be too many for the device are more than this."""
 
@@ -141,11 +141,11 @@ class TorchEncoder:
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
         """Embed uint8 [h, w, 3] RGB pictures of any size -> float32 [n, dim], unit rows, in order."""
         out = np.empty((len(images), self.dim), np.float32)
-        for start in range(0, len(images), self._most):
+        for start in range(0, len(images), self.images_at_once):
             if self.preset.image is None:
                 raise self._cannot("pictures")
             self.open()
-            batch = self._prepared(images[start : start + self._most], self.preset.image)
+            batch = self._prepared(images[start : start + self.images_at_once], self.preset.image)
             out[start : start + len(batch)] = self._vectors("image", batch)
         return out
 

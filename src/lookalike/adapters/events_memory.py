@@ -26,7 +26,11 @@ class MemoryEventLog:
 
     def write_events(self, events: Sequence[Event]) -> None:
         with self._lock:
-            self._events += events
+            held = {event.event_id for event in self._events}
+            for event in events:
+                if event.event_id is None or event.event_id not in held:
+                    held.add(event.event_id)
+                    self._events.append(event)
 
     def found(self, query_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
         with self._lock:

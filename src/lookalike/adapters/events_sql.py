@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,20 @@ class SqlEventLog:
                 connection.execute(statement, [_search_row(search) for search in searches_])
 
     def write_events(self, events_: Sequence[Event]) -> None:
-        """Keep events, all or none; once this returns they survive the end of the process."""
-        if events_:
-            with self._database.writing() as connection:
-                connection.execute(sa.insert(events), [_event_row(event) for event in events_])
+        """Keep events, all or none; once this returns they survive the end of the process. Those with an id are kept once."""
+        if not events_:
+            return
+        unique = [_event_row(event) for event in events_ if event.event_id is None]
+        named = [
+            _event_row(event) | {"number": _number(event.event_id)}
+            for event in events_
+            if event.event_id is not None
+        ]
+        with self._database.writing() as connection:
+            if unique:
+                connection.execute(sa.insert(events), unique)
+            if named:
+                connection.execute(insert_absent(connection.dialect.name, events), named)
 
     def found(self, query_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Return the ids that each of these searches found, in order; a search that is not known is left out."""
@@ -132,6 +143,14 @@ def _search_row(search: LoggedSearch) -> dict[str, Any]:
         "diversity": search.diversity,
         "continued": search.continued,
     }
+
+
+def _number(event_id: str) -> int:
+    """Return the primary key of an event with an id: 63 bits of a hash, below 0, where the database counts from 1 upwards.
+
+    Among a hundred million events, the chance that any two ids come to one number is one in two thousand.
+    """
+    return -1 - (int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest()) >> 1)
 
 
 def _event_row(event: Event) -> dict[str, Any]:

@@ -37,6 +37,7 @@ TOLERANCE: Final = 1e-3
 OF_ITS_FILES: Final = (
     "file",
     "sha256",
+    "data",
     "data_sha256",
     "input",
     "output",

@@ -97,6 +97,8 @@ def text_table(folder: Path, config: Mapping[str, Any]) -> Table:
     if str(config.get("model_type", "")).startswith("siglip"):
         pad = _json(folder / "tokenizer_config.json").get("pad_token", "")
         table |= {"pad_to": "context", "pad": pad["content"] if isinstance(pad, Mapping) else pad}
+        # As transformers' tokenizers do before their vocabulary is asked, and the files of some do not.
+        table |= {"lowercase": True, "punctuation": config["model_type"] != "siglip"}
     return table
 
 

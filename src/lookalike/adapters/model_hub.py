@@ -1,6 +1,6 @@
 """The files of a model, fetched once into a folder of its own, checked, and pinned by `lock.json`.
 
-Only the files that are asked for are fetched, and FILE_data of an ONNX file that keeps its weights there; none is ever run.
+Only the files that are asked for are fetched, and what an ONNX file keeps its weights in beside it; none is ever run.
 They come into `.parts` first, so that a fetch that breaks off goes on where it stopped, and move to their places when all are
 there and right; the lock is written last. What the caller knows no SHA-256 of is checked by the one the hub gives (of large
 files), and from then on by the lock: the first fetch is trusted.
@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest
@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import Final
 
 from lookalike.adapters.model_hub_http import AGAIN, CODE, COMMIT, Remote, Repository, Told
+from lookalike.adapters.model_lock import BESIDE, GRAPH, LOCK, Lock, LockedFile, lock_in, weights_beside
 from lookalike.core.errors import InputError
 
 CHUNK_BYTES: Final = 1 << 20
-LOCK: Final = "lock.json"
 PARTS: Final = ".parts"
-DATA: Final = "_data"
-"""What the file of weights beside an ONNX file is called after it."""
 POINTER: Final = b"version https://git-lfs.github.com/spec/"
 """How the file begins that stands for a large one in a clone without git-lfs."""
 
@@ -46,36 +44,11 @@ class Wanted:
     """What else there is to do when the repository does not have them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
-    """What a file was when it was fetched."""
-
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """What was fetched: from where, at which commit ("" if nobody knows), and each file by its path."""
-
-    hub: str
-    commit: str
-    files: dict[str, Locked]
-
-    @property
-    def bytes(self) -> int:
-        """Of all files."""
-        return sum(file.bytes for file in self.files.values())
-
-
 def read_lock(folder: Path) -> Lock | None:
     """Return what was fetched into a folder; None if that was nothing, or if the lock cannot be read."""
     try:
-        held = json.loads((folder / LOCK).read_bytes())
-        return Lock(
-            held["hub"], held["commit"], {path: Locked(**file) for path, file in held["files"].items()}
-        )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return lock_in(folder)
+    except (OSError, ValueError):
         return None
 
 
@@ -97,7 +70,9 @@ def check(wanted: Wanted, folder: Path) -> Lock:
     for path, file in lock.files.items():
         if not _is(folder / path, file.bytes, wanted.files.get(path) or file.sha256):
             raise InputError(f"{folder / path} is damaged or of another version", hint=again, code=CODE)
-    lacking = [path for path in (*wanted.files, *_beside(wanted.files, folder)) if path not in lock.files]
+    lacking = [
+        path for path in (*wanted.files, *weights_beside(wanted.files, folder)) if path not in lock.files
+    ]
     if lacking:
         raise InputError(f"{folder / LOCK} says nothing of {lacking[0]}", hint=again, code=CODE)
     return lock
@@ -141,7 +116,7 @@ def fetch(
             known = {"the preset": wanted.files.get(remote.path), "the hub": remote.sha256}
             staged[remote.path] = part, _checked(part, remote.path, known)
         kept = {
-            remote.path: Locked(wanted.files.get(remote.path) or remote.sha256 or "", remote.bytes)
+            remote.path: LockedFile(wanted.files.get(remote.path) or remote.sha256 or "", remote.bytes)
             for remote in remotes
             if remote not in lacking
         }
@@ -160,7 +135,7 @@ def copy(wanted: Wanted, folder: Path, directory: Path, *, progress: Progress | 
             hint=f"It must hold these files of {wanted.hub}, by their paths there. {wanted.hint}".rstrip(),
             code=CODE,
         )
-    paths = list(dict.fromkeys([*wanted.files, *_beside(wanted.files, directory)]))
+    paths = list(dict.fromkeys([*wanted.files, *weights_beside(wanted.files, directory)]))
     with _writing(folder) as parts:
         staged = {}
         for number, path in enumerate(paths):
@@ -179,16 +154,11 @@ def _remotes(repository: Repository, wanted: Wanted, revision: str) -> Iterator[
         remote = repository.ask(path, commit) if commit else repository.first(path, revision)
         commit = commit or remote.commit
         yield remote
-        if path.endswith(".onnx") and path + DATA not in wanted.files:
+        beside = [path + ending for ending in BESIDE] if path.endswith(GRAPH) else []
+        if not wanted.files.keys() & set(beside):
             # An ONNX file has 2 GB at most; beyond that its weights are beside it.
-            weights = repository.has(path + DATA, commit)
-            if weights is not None:
-                yield weights
-
-
-def _beside(paths: Iterable[str], folder: Path) -> list[str]:
-    """Return the files in a folder that hold the weights of some of these ONNX files."""
-    return [path + DATA for path in paths if path.endswith(".onnx") and (folder / (path + DATA)).is_file()]
+            found = (repository.has(file, commit) for file in beside)
+            yield from [weights for weights in found if weights is not None][:1]
 
 
 def _right(file: Path, remote: Remote, wanted: Wanted) -> bool:
@@ -197,14 +167,14 @@ def _right(file: Path, remote: Remote, wanted: Wanted) -> bool:
     return known is not None and _is(file, remote.bytes, known)
 
 
-def _placed(folder: Path, staged: Mapping[str, tuple[Path, Locked]], kept: Lock) -> Lock:
+def _placed(folder: Path, staged: Mapping[str, tuple[Path, LockedFile]], kept: Lock) -> Lock:
     """Move what was staged to its place, beside what is kept there; the old lock goes first, the new one comes last."""
     (folder / LOCK).unlink(missing_ok=True)
     for path, (part, _) in staged.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         part.replace(folder / path)
     lock = replace(kept, files=kept.files | {path: locked for path, (_, locked) in staged.items()})
-    for path in _beside(lock.files, folder):
+    for path in weights_beside(lock.files, folder):
         if path not in lock.files:  # of an older version, which nobody could check
             (folder / path).unlink()
     written = folder / PARTS / LOCK
@@ -263,7 +233,7 @@ def _copied(source: Path, part: Path, told: Told) -> None:
             told(stream.tell())
 
 
-def _checked(part: Path, path: str, known: Mapping[str, str | None]) -> Locked:
+def _checked(part: Path, path: str, known: Mapping[str, str | None]) -> LockedFile:
     """Return what a file is; raise InputError, and forget it, if one who knows its SHA-256 says otherwise."""
     found = _sha256(part)
     for who, sha256 in known.items():
@@ -275,7 +245,7 @@ def _checked(part: Path, path: str, known: Mapping[str, str | None]) -> Locked:
                 hint="It was damaged on the way, or changed since: fetch it again, or from elsewhere (--mirror, --revision).",
                 code=CODE,
             )
-    return Locked(found, part.stat().st_size)
+    return LockedFile(found, part.stat().st_size)
 
 
 def _part(remote: Remote) -> str:

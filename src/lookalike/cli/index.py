@@ -24,7 +24,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption, TextEncoderOption
+from lookalike.cli.options import (
+    DEFAULT_SHOP,
+    EmbeddingsOption,
+    EncoderOption,
+    ShopOption,
+    TextEncoderOption,
+)
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,6 +120,7 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
     ] = None,
     encoder: EncoderOption = None,
     text_encoder: TextEncoderOption = None,
+    embeddings: EmbeddingsOption = None,
     reembed: Annotated[
         bool, typer.Option("--reembed", help="Allow another encoder than the shop was made with.")
     ] = False,
@@ -135,17 +142,19 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
     """
     from lookalike.api import open as open_shop  # the libraries behind it take their time to load
     from lookalike.core.rows import columns_of, recognise
+    from lookalike.embed import require_vectors
     from lookalike.intake import first_rows
     from lookalike.wiring import has_catalog, open_source
 
-    overrides = dict(_override(text) for text in columns or [])
-    splits = dict(_split(text) for text in split or [])
+    overrides = dict(override(text) for text in columns or [])
+    splits = dict(split_at(text) for text in split or [])
     file = failures or Path(f"{Path(shop).stem if '://' not in shop else 'shop'}-failures.csv")
     read, _ = open_source(source, query)
     if not has_catalog(shop):
         # What is wrong with the source, or with what is said of it, must not leave an empty shop behind.
         samples = first_rows(read)
         recognise(columns_of(samples), samples, overrides, splits)
+        require_vectors(embeddings or [], encoder, text_encoder)
     with open_shop(shop, encoder=encoder, text_encoder=text_encoder, reembed=reembed) as opened:
         run_index(
             opened,
@@ -157,6 +166,7 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
             images=images,
             prune=prune or prune_any,
             prune_any=prune_any,
+            embeddings=embeddings or [],
         )
 
 
@@ -165,7 +175,7 @@ def run_index(shop: Shop, source: str, failures: Path, **options: Any) -> None:
     console = Console(stderr=True, highlight=False)
     with ExitStack() as stack:
         problems = stack.enter_context(ProblemFile(failures))
-        progress = stack.enter_context(_progress(console))
+        progress = stack.enter_context(shown_progress(console))
         task = progress.add_task("reading", total=None)
 
         def start(opened: Source, recognised: ColumnMap) -> None:
@@ -190,7 +200,8 @@ def run_index(shop: Shop, source: str, failures: Path, **options: Any) -> None:
         )
 
 
-def _override(text: str) -> tuple[str, str]:
+def override(text: str) -> tuple[str, str]:
+    """Read FIELD=COLUMN of --map."""
     field, equals, column = text.partition("=")
     if not equals:
         raise InputError(
@@ -199,7 +210,8 @@ def _override(text: str) -> tuple[str, str]:
     return field.strip(), column.strip()
 
 
-def _split(text: str) -> tuple[str, str]:
+def split_at(text: str) -> tuple[str, str]:
+    """Read COLUMN=SIGN of --split."""
     column, equals, separator = text.partition("=")
     if not equals:
         raise InputError(
@@ -214,7 +226,8 @@ class _Rate(ProgressColumn):
         return Text(f"{speed:,.0f} rows/s" if speed else "", style="cyan")
 
 
-def _progress(console: Console) -> Progress:
+def shown_progress(console: Console) -> Progress:
+    """Return a bar that counts rows."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -250,7 +263,11 @@ def print_report(console: Console, report: IngestReport, products: int, *, prune
         f"failed {report.failed:,}  ({report.took_s:.1f} s, {rate:,.0f} rows/s)"
     )
     encoded = ", ".join(f"{count:,} {space}s" for space, count in report.encoded.items())
-    console.print(f"images {report.images:,}, failed {report.failed_images:,}; embedded: {encoded}")
+    given = f"; vectors that were given: {report.given:,}" if report.given else ""
+    console.print(
+        f"images {report.images:,}, failed {report.failed_images:,}; embedded: {encoded}{given}",
+        soft_wrap=True,
+    )
     if prune and report.failed:
         console.print("[yellow]nothing was pruned: rows that failed may be products of the shop[/]")
     elif prune and not report.spared:

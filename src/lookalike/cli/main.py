@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lookalike import __version__
-from lookalike.cli import clicks, demo, evaluate, index, keys, models, search, serve, upgrade
+from lookalike.cli import clicks, demo, embed, evaluate, index, keys, models, search, serve, upgrade
 from lookalike.core.errors import LookalikeError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("index")(index.index)
+app.command("embed")(embed.embed)
 app.command("search")(search.search)
 app.command("show")(search.show)
 app.command("delete")(search.delete)

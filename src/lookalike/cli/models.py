@@ -27,8 +27,9 @@ from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
     from lookalike.adapters.encoder_onnx_preset import Preset
-    from lookalike.adapters.model_hub import Lock, Wanted
     from lookalike.adapters.model_hub import Progress as Told
+    from lookalike.adapters.model_hub import Wanted
+    from lookalike.adapters.model_lock import Lock
 
 app = typer.Typer(
     no_args_is_help=True,

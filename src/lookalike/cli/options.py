@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,5 +21,12 @@ TextEncoderOption = Annotated[
     str | None,
     typer.Option(
         "--text-encoder", help="Another encoder for titles and descriptions; the first keeps pictures."
+    ),
+]
+EmbeddingsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--embeddings",
+        help="A file that `lookalike embed` wrote, or a folder of them: what has a vector there is not embedded.",
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from lookalike.cli.index import ProblemFile
-from lookalike.cli.options import TextEncoderOption
+from lookalike.cli.options import EmbeddingsOption, TextEncoderOption
 
 if TYPE_CHECKING:
+    from lookalike.core.rows import Problem
     from lookalike.upgrade import Upgrade
 
 app = typer.Typer(
@@ -50,6 +52,7 @@ def start(
             help="Read pictures anew, from the folder their paths start from and from URLs; else thumbnails."
         ),
     ] = None,
+    embeddings: EmbeddingsOption = None,
 ) -> None:
     """Make the vectors of another encoder beside those that are searched. Run it again to go on after a crash.
 
@@ -66,12 +69,15 @@ def start(
             text_encoder,
             originals=originals,
             rate=rate,
+            embeddings=embeddings or [],
             on_problem=problems.add,
             progress=lambda done: progress.update(task, completed=done),
         )
+    given = f", {report.given:,} were given" if report.given else ""
     console.print(
-        f"looked at {report.products:,} products, embedded {report.encoded:,} contents, failed {report.failed:,} "
-        f"({report.took_s:.1f} s)"
+        f"looked at {report.products:,} products, embedded {report.encoded:,} contents{given}, failed {report.failed:,} "
+        f"({report.took_s:.1f} s)",
+        soft_wrap=True,
     )
     problems.print_to(console)
     console.print(f"Compare: lookalike upgrade report {shop}   then: lookalike upgrade finish {shop}")
@@ -124,22 +130,24 @@ def report(
 @app.command()
 def finish(shop: ShopArgument) -> None:
     """Let the new vectors be searched. Running services follow by themselves; the former vectors are kept up beside."""
-    console = Console(stderr=True, highlight=False)
-    with _open(shop) as upgrade, _problems(shop) as problems:
-        upgrade.finish(problems.add)
-        problems.print_to(console)
-        console.print(f"searched from now on: {escape(str(upgrade.state.live))}")
-        console.print(f"Back: lookalike upgrade rollback {shop}   for good: lookalike upgrade clean {shop}")
+    console = _change_over(shop, lambda upgrade: upgrade.finish)
+    console.print(f"Back: lookalike upgrade rollback {shop}   for good: lookalike upgrade clean {shop}")
 
 
 @app.command()
 def rollback(shop: ShopArgument) -> None:
     """Let the former vectors be searched again: answers are exactly as they were."""
+    _change_over(shop, lambda upgrade: upgrade.rollback)
+
+
+def _change_over(shop: str, step: Callable[[Upgrade], Callable[[Callable[[Problem], None]], int]]) -> Console:
+    """Let the two generations change places by one of the steps, and say what is searched from now on."""
     console = Console(stderr=True, highlight=False)
     with _open(shop) as upgrade, _problems(shop) as problems:
-        upgrade.rollback(problems.add)
+        step(upgrade)(problems.add)
         problems.print_to(console)
         console.print(f"searched from now on: {escape(str(upgrade.state.live))}")
+    return console
 
 
 @app.command()

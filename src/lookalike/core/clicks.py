@@ -61,6 +61,8 @@ class Event:
     ordinal: int | None = None
     client_id: str | None = None
     session_id: str | None = None
+    event_id: str | None = None
+    """Of events with the same id, a log keeps the first and no other; None for one that is like no other."""
 
 
 # --- what is known when a search is answered --------------------------------------------------------------------------

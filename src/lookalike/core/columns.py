@@ -11,8 +11,9 @@ cell is one machine word. What a filter lets through is remembered until the nex
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +23,7 @@ from lookalike.core.filters import (
     FIELDS,
     NEGATED,
     OPERATORS,
+    PATH_SEPARATOR,
     And,
     Compare,
     Filter,
@@ -175,14 +177,17 @@ class Column:
                 result |= slot.mask("exists", None)[: len(result)]
         return result
 
-    def counts(self, mask: Mask) -> list[FacetValue]:
-        """Count the values among the masked products, most frequent first; a list counts for each of its elements."""
+    def counts(self, mask: Mask, *, paths: bool = False) -> list[FacetValue]:
+        """Count the values among the masked products, most frequent first; a list counts for each of its elements.
+
+        If they are `paths`, what lies above one is counted as well, each product once: for a value, as many as `prefix` finds.
+        """
         tally: Counter[tuple[type, Any]] = Counter()  # by type as well: True equals 1.0
         keys = np.flatnonzero(mask[: self.capacity])
         if self.coded is not None:
             per_code = np.bincount(self.coded.codes[keys])
             for code in np.flatnonzero(per_code):
-                for scalar in dict.fromkeys(self.coded.values[code]):
+                for scalar in dict.fromkeys(_with_above(self.coded.values[code], paths=paths)):
                     tally[type(scalar), scalar] += int(per_code[code])
         for slot, show in ((self.numbers, float), (self.dates, _day)):
             if slot is not None:
@@ -192,6 +197,18 @@ class Column:
                     tally[type(shown), shown] += int(count)
         ranked = sorted(tally.items(), key=lambda item: (-item[1], str(item[0][1])))
         return [FacetValue(value, count) for (_, value), count in ranked[:MAX_FACET_VALUES]]
+
+
+def _with_above(scalars: tuple[Any, ...], *, paths: bool) -> Iterator[Any]:
+    for scalar in scalars:
+        yield from _steps(scalar) if paths and isinstance(scalar, str) else (scalar,)
+
+
+@lru_cache(maxsize=8192)  # of few categories, again and again
+def _steps(path: str) -> tuple[str, ...]:
+    """Return a path and all above it: A/B/C, A, A/B."""
+    above = (path[:at] for at, letter in enumerate(path) if letter == PATH_SEPARATOR)
+    return path, *(step for step in above if step)
 
 
 def _day(second: float) -> str:
@@ -337,9 +354,11 @@ class Columns:
         return list(dict.fromkeys(scalar for scalar in scalars if isinstance(scalar, str)))
 
     def facets(self, names: Sequence[str], allowed: Allowed) -> Mapping[str, tuple[FacetValue, ...]]:
-        """Count the values of the named columns among the allowed products."""
+        """Count the values of the named columns among the allowed products; those of `category` are paths."""
         return {
-            name: tuple(self._columns[name].counts(allowed.mask)) for name in names if name in self._columns
+            name: tuple(self._columns[name].counts(allowed.mask, paths=name == "category"))
+            for name in names
+            if name in self._columns
         }
 
     def _grow(self, capacity: int) -> None:

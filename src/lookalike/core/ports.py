@@ -231,6 +231,16 @@ class Catalog(Protocol):
         """Keep (or replace) a derived thing, and let the change sequence move on by one if it is different."""
         ...
 
+    def replace_artifact(
+        self, name: str, was: bytes | None, data: bytes, drop: Mapping[str, str] | None = None
+    ) -> int | None:
+        """Keep a derived thing if it still is what it was (None: not there); of several who try, one succeeds.
+
+        In the same step all vectors made under drop[space] are dropped, as `drop_embeddings` does: return how many there were.
+        Return None, with nothing changed, if it is something else by now.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the database."""
         ...
@@ -329,7 +339,10 @@ class EventLog(Protocol):
         ...
 
     def write_events(self, events: Sequence[Event]) -> None:
-        """Keep events, all or none; once this returns they survive the end of the process. Their searches may be unknown."""
+        """Keep events, all or none; once this returns they survive the end of the process. Their searches may be unknown.
+
+        One whose `event_id` is held already, or comes twice, is kept once.
+        """
         ...
 
     def found(self, query_ids: Collection[str]) -> Mapping[str, Sequence[str]]:

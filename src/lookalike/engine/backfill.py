@@ -21,7 +21,7 @@ from lookalike.core.types import IMAGE, Change, Embedding, ImageRef, Pixels, Rec
 from lookalike.engine.ahead import ahead
 from lookalike.engine.encoders import Encoders
 from lookalike.engine.generations import Generation, generation_of, learned_suffix
-from lookalike.engine.ingest import embedded
+from lookalike.engine.ingest import Given, embedded, nothing_given
 from lookalike.engine.work import Work
 
 BATCH = 32
@@ -30,16 +30,20 @@ AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class BackfillReport:
-    """What was gone through: `products` looked at, `encoded` contents made, `failed` ones that cannot be."""
+    """What was gone through: `products` looked at, `encoded` contents made, `given` ones, `failed` ones that cannot be."""
 
     products: int = 0
     encoded: int = 0
+    given: int = 0
     failed: int = 0
     took_s: float = 0.0
 
 
 class Backfill:
-    """Makes the vectors that `encoders` have not made yet; `on_problem` is told of pictures that cannot be read."""
+    """Makes the vectors that `encoders` have not made yet; `on_problem` is told of pictures that cannot be read.
+
+    Those that are `given` are not made.
+    """
 
     def __init__(
         self,
@@ -48,13 +52,16 @@ class Backfill:
         on_problem: Callable[[Problem], None],
         limits: ImageLimits,
         loader: ImageLoader | None = None,
+        given: Given = nothing_given,
     ) -> None:
         self._catalog = catalog
         self._encoders = encoders
+        self._fingerprints = encoders.fingerprints
         self._on_problem = on_problem
         self._limits = limits
         self._loader = loader
-        self._failed = 0
+        self._given = given
+        self._failed = self._taken = 0
 
     @property
     def reader(self) -> str:
@@ -69,7 +76,7 @@ class Backfill:
         The vectors are added beside those that are searched: no search sees anything of it.
         """
         started = time.monotonic()
-        self._failed = products = encoded = 0
+        self._failed = self._taken = products = encoded = 0
         with closing(ahead(self._missing(self._catalog.position(self.reader)), AHEAD)) as batches:
             for seq, looked_at, works in batches:
                 made = self._made(works)
@@ -79,7 +86,8 @@ class Backfill:
                 progress(products)
                 if rate and works:
                     time.sleep(max(0.0, len(works) / rate))
-        return BackfillReport(products, encoded, self._failed, time.monotonic() - started)
+        made_here = encoded - self._taken
+        return BackfillReport(products, made_here, self._taken, self._failed, time.monotonic() - started)
 
     def mend(self, after_seq: int) -> int:
         """Make what is missing of products that changed after a sequence number, where these vectors are searched already.
@@ -124,7 +132,7 @@ class Backfill:
 
     def _works(self, changes: Sequence[Change]) -> list[Work]:
         products = {c.id: (c.key, c.product) for c in changes if c.product is not None}
-        held = self._catalog.embedded(list(products), self._encoders.fingerprints)
+        held = self._catalog.embedded(list(products), self._fingerprints)
         known = self._catalog.known(list(products))
         works = []
         for change in changes:
@@ -132,10 +140,13 @@ class Backfill:
                 continue
             as_read = replace(known[change.id], seq=change.seq)
             work = Work(change.product, 0, "", as_read)
-            work.plan(held[change.id], self._encoders.fingerprints)
+            work.plan(held[change.id], self._fingerprints)
             if work.missing:
-                self._look(work)
                 works.append(work)
+        given = self._given({content for work in works for content in work.missing}, self._fingerprints)
+        for work in works:
+            work.unseen -= {digest for space, digest in given if space == IMAGE}
+            self._look(work)
         return works
 
     def _look(self, work: Work) -> None:
@@ -166,8 +177,9 @@ class Backfill:
     def _made(self, works: Sequence[Work]) -> list[tuple[int, str, Embedding]]:
         """Embed what is missing: key and id of the product, and the embedding."""
         wanted = {content for work in works for content in work.missing}
-        vectors = embedded(self._encoders, works, wanted)
-        made_by = self._encoders.fingerprints
+        given, made_by = self._given(wanted, self._fingerprints), self._fingerprints
+        vectors = {**given, **embedded(self._encoders, works, wanted - given.keys())}
+        self._taken += sum(content in given for work in works for content in work.missing)
         return [
             (
                 work.known.key if work.known else -1,

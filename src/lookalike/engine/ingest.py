@@ -61,7 +61,16 @@ ROUNDS = 3
 ReadRow = Callable[[Row], tuple[Product | None, list[Problem]]]
 """Reads one row into a product, with everything about it that could not be kept."""
 Decoded = Mapping[str, tuple[Pixels, bytes] | LookalikeError]
-"""By content hash: a picture and its thumbnail, or why there is none."""
+"""By content hash: a picture and its thumbnail (b"" where none is wanted), or why there is none."""
+Content = tuple[str, str]
+"""A space, and the hash of what is embedded in it."""
+Given = Callable[[Collection[Content], Mapping[str, str]], Mapping[Content, Vectors]]
+"""Returns those vectors it has of these contents, made by fingerprints[space]: what was embedded elsewhere."""
+
+
+def nothing_given(wanted: Collection[Content], fingerprints: Mapping[str, str]) -> Mapping[Content, Vectors]:
+    """Return no vectors: all are to be made here."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +78,8 @@ class IngestReport:
     """What became of the rows: `read` = `new` + `changed` + `unchanged` + `failed`.
 
     `problems` counts everything reported, also single fields and pictures of rows that did land; `images` are the usable
-    pictures of the rows read; `encoded` counts the contents that were embedded, by space. `spared` products
-    were not in the source and not deleted: they were too many to be believed.
+    pictures of the rows read; `encoded` counts the contents that were embedded, by space, and `given` those whose vectors
+    were given. `spared` products were not in the source and not deleted: they were too many to be believed.
     """
 
     read: int = 0
@@ -84,6 +93,7 @@ class IngestReport:
     deleted: int = 0
     spared: int = 0
     encoded: Mapping[str, int] = field(default_factory=dict)
+    given: int = 0
     took_s: float = 0.0
 
 
@@ -95,14 +105,14 @@ class Moved(NamedTuple):
     is_reported: bool
 
 
-_COUNTED = ("read", "new", "changed", "unchanged", "failed", "images", "failed_images", "problems")
+_COUNTED = ("read", "new", "changed", "unchanged", "failed", "images", "failed_images", "problems", "given")
 
 
 class Ingest:
     """Brings sources into a catalogue. `on_problem` is told of each problem as it is met, from another thread.
 
     With encoders `beside`, whatever is embedded is embedded by them as well: while a shop goes over to others, and until it
-    is certain that it does not go back.
+    is certain that it does not go back. What is `given` is not embedded. Without `thumbnails` none are made.
     """
 
     def __init__(  # noqa: PLR0913 - ports and limits, none of which says anything of another
@@ -114,6 +124,9 @@ class Ingest:
         limits: ImageLimits,
         workers: int = 2,
         beside: Encoders | None = None,
+        given: Given = nothing_given,
+        thumbnails: bool = True,
+        images_at_once: int = 0,
     ) -> None:
         self._catalog = catalog
         self._encoders = encoders
@@ -124,6 +137,9 @@ class Ingest:
         self._fingerprints = encoders.fingerprints
         self._signature = encoders.signature
         self._beside = beside
+        self._given = given
+        self._thumbnails = thumbnails
+        self._at_once = images_at_once or CHUNK_IMAGES
         self._beside_only = {} if beside is None else own_fingerprints(beside, encoders)
         self._count: Counter[str] = Counter()
         self._seen = SeenIds()
@@ -225,14 +241,14 @@ class Ingest:
             works = self._read(chunk, read_row) if self._again is None else self._reread(chunk, read_row)
             for work in works:
                 work.recall_images()
-            for got in parts(works, CHUNK_IMAGES, to_get):
+            for got in parts(works, self._at_once, to_get):
                 self._fetch(got)
                 self._plan(got)
                 yield from self._decoded(got, pool)
 
     def _decoded(self, works: Sequence[Work], pool: ThreadPoolExecutor) -> Iterator[list[Work]]:
         """Decode the pictures that need encoding, part by part."""
-        for part in parts(works, CHUNK_IMAGES, to_decode):
+        for part in parts(works, self._at_once, to_decode):
             # One task per thread: handing over each product alone would cost as much as decoding a thumbnail.
             share = -(-len(part) // self._workers)
             tasks = [part[at : at + share] for at in range(0, len(part), share)]
@@ -305,6 +321,10 @@ class Ingest:
             embedded = self._catalog.embedded(known, self._beside_only) if known else {}
             for work in touched:
                 work.plan_beside(embedded.get(work.product.id, frozenset()), self._beside_only)
+        elif not self._thumbnails:  # then there is no need to look at a picture whose vector is given
+            given = self._given({content for work in touched for content in work.missing}, self._fingerprints)
+            for work in touched:
+                work.unseen -= {digest for space, digest in given if space == IMAGE}
 
     def _decode_all(self, works: Sequence[Work]) -> list[Decoded]:
         """Decode the pictures that need encoding, and make their thumbnails; runs in the pool."""
@@ -317,7 +337,8 @@ class Ingest:
                 try:
                     data = image.data if image.data is not None else self._load_again(image)
                     pixels = decode(data, self._limits)
-                    decoded[image.content_hash] = (pixels, thumbnail(data, pixels))
+                    small = thumbnail(data, pixels) if self._thumbnails else b""
+                    decoded[image.content_hash] = (pixels, small)
                 except LookalikeError as error:
                     decoded[image.content_hash] = error
         return decoded
@@ -347,15 +368,19 @@ class Ingest:
             if not isinstance(outcome, LookalikeError):
                 if IMAGE in self._fingerprints or IMAGE in self._beside_only:
                     work.pixels[digest] = outcome[0]
-                work.thumbnails.append(Thumbnail(digest, outcome[1]))
+                if outcome[1]:
+                    work.thumbnails.append(Thumbnail(digest, outcome[1]))
         work.strip_images(failed.keys())
 
     # --- encode -----------------------------------------------------------------------------------------------------
 
     def _encoded(self, works: Sequence[Work]) -> list[Record]:
         """Embed what is missing, each distinct picture and text of the chunk once; return what to write."""
-        vectors = embedded(self._encoders, works, {c for work in works for c in work.missing})
-        others: Mapping[tuple[str, str], Vectors] = {}
+        wanted = {content for work in works for content in work.missing}
+        given = self._given(wanted, self._fingerprints)
+        self._count["given"] += len(given)
+        vectors = {**given, **embedded(self._encoders, works, wanted - given.keys())}
+        others: Mapping[Content, Vectors] = {}
         if self._beside is not None:
             wanted = {content for work in works for content in work.missing_beside}
             others = embedded(self._beside, works, wanted)
@@ -366,7 +391,7 @@ class Ingest:
                 self._count["unchanged"] += 1
                 continue
             self._count["changed" if work.known else "new"] += 1
-            self._count.update(space for space, _ in work.missing)
+            self._count.update(content[0] for content in work.missing if content not in given)
             made = [
                 Embedding(s, self._fingerprints[s], digest, vectors[s, digest]) for s, digest in work.missing
             ]
@@ -395,8 +420,8 @@ class Ingest:
 
 
 def embedded(
-    encoders: Encoders, works: Sequence[Work], wanted: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], Vectors]:
+    encoders: Encoders, works: Sequence[Work], wanted: Collection[Content]
+) -> dict[Content, Vectors]:
     """Embed contents of some works, by (space, hash): each distinct picture and text once."""
     texts = {c[1]: text for work in works for c, text in work.texts.items() if c in wanted}
     pixels = {d: each for work in works for d, each in work.pixels.items() if (IMAGE, d) in wanted}

@@ -18,20 +18,45 @@ SCORE_ALL = 50_000
 """Up to so many matching products, scoring all of them in every space is cheaper than widening pools again and again."""
 FIRST_POOL = 256
 """Of 64, two searches in three had to score everything after all, on 30,142 products of fashion; of 256 one in fifteen."""
+FIRST_ROUGH_POOL = 96
+"""The same where an index may miss products anyway, for which wide pools cost more."""
+ROUGHLY = 0.9
+"""There it is enough that nothing outside the pools could be better by more than this factor, which it hardly ever is: such
+searches find 99 % of the best 24 of fashion (pictures, phrases, products, with and without filters). Queries of parts that
+have little in common, where it often is, do not get that far."""
 WIDEST_POOL = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Among:
-    """Which products may be found; `restricted` says whether those are fewer than the indexes hold."""
+    """Which products may be found: the `allowed` ones but those `hidden`, int64 [n], of which there should be few.
+
+    `restricted` says whether the allowed ones are fewer than the indexes hold. The hidden ones are looked for and left out:
+    a mask without them would be another for each query, and what an index remembers of a filter of no use.
+    """
 
     allowed: Allowed
     restricted: bool
+    hidden: Keys
 
     @property
     def mask(self) -> Allowed | None:
         """What to tell an index, which is faster without a mask."""
         return self.allowed if self.restricted else None
+
+    @property
+    def count(self) -> int:
+        """How many products may be found."""
+        mask, hidden = self.allowed.mask, np.unique(self.hidden)
+        return self.allowed.count - int(np.count_nonzero(mask[hidden[hidden < len(mask)]]))
+
+    def keys(self) -> Keys:
+        """Return all products that may be found, int64 [count], in order."""
+        return self.visible(np.flatnonzero(self.allowed.mask))
+
+    def visible(self, keys: Keys) -> Keys:
+        """Return those of these products that are not hidden."""
+        return keys[~np.isin(keys, self.hidden)] if len(self.hidden) else keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,20 +84,21 @@ def retrieve(
 
     Each probe that attracts brings a pool of its nearest; the union is scored exactly in every space. If some product
     outside the pools could still be among the best (`fusion.ceiling`), all allowed products are scored when they are few
-    enough for that, and the pools are widened otherwise.
+    enough for that, and the pools are widened otherwise. Of indexes that are not exact, "could" is taken less strictly.
     """
     exact = all(isinstance(probe.looks_for, str) or view.spaces[probe.space].exact for probe in probes)
     alone = len(probes) == 1 and (isinstance(probes[0].looks_for, str) or len(probes[0].looks_for) == 1)
-    width = count if alone else max(2 * count, FIRST_POOL)  # one list is its own ranking
+    first = FIRST_POOL if exact else FIRST_ROUGH_POOL
+    width = count if alone else max(2 * count, first)  # one list is its own ranking
     plan = "exact" if exact else "ann"
     while True:
-        keys, bounds = _pools(view, probes, among.mask, width)
+        keys, bounds = _pools(view, probes, among, width)
         pool = _scored(view, probes, mode, keys, count)
         last = pool.relevance[-1] if len(pool.keys) == count else -np.inf
-        if not bounds or last >= ceiling(bounds, mode):
+        if not bounds or last >= ceiling(bounds, mode) * (1.0 if exact else ROUGHLY):
             return replace(pool, plan=plan, complete=not bounds and pool.complete)
         if among.allowed.count <= SCORE_ALL:
-            return _scored(view, probes, mode, np.flatnonzero(among.allowed.mask), count)
+            return _scored(view, probes, mode, among.keys(), count)
         if width >= WIDEST_POOL:
             return replace(pool, plan="escalated", complete=False)
         width *= 8
@@ -84,7 +110,7 @@ def retrieve_exactly(view: View, probes: Sequence[Probe], mode: Mode, count: int
 
     Takes time in proportion to the products, and memory for a part of them at a time.
     """
-    allowed = np.flatnonzero(among.allowed.mask)
+    allowed = among.keys()
     parts = [allowed[start : start + SCORE_ALL] for start in range(0, len(allowed), SCORE_ALL)]
     # One more of each part than wanted, so that it is seen whether there are others.
     best = [_scored(view, probes, mode, part, count + 1).keys for part in parts]
@@ -105,24 +131,22 @@ def _similarities(view: View, probe: Probe, keys: Keys) -> Similarities:
     return rows[0] if len(rows) == 1 else np.asarray(rows.max(axis=0))
 
 
-def _pools(
-    view: View, probes: Sequence[Probe], allowed: Allowed | None, width: int
-) -> tuple[Keys, list[Signal]]:
+def _pools(view: View, probes: Sequence[Probe], among: Among, width: int) -> tuple[Keys, list[Signal]]:
     """Return the union of the pools, and for each pool that came back full the lowest similarity in it.
 
     A pool that is not full holds every product there is in its space, so nothing is hidden behind it.
     """
-    found, bounds, hidden = [], [], False
+    found, bounds, more = [], [], False
     for probe in probes:
         if probe.part_weight <= 0:
             continue
-        candidates = _search(view, probe, width, allowed)
+        candidates = _search(view, probe, width + len(among.hidden), among.mask)
         found.append(candidates.keys[candidates.keys >= 0])
         full = candidates.keys[:, -1] >= 0
-        hidden |= bool(full.any())
+        more |= bool(full.any())
         lowest = candidates.similarities[full, -1].max(initial=-1.0)
         bounds.append(_signal(probe, np.array([lowest if full.any() else np.nan], np.float32)))
-    return np.unique(np.concatenate(found)), bounds if hidden else []
+    return among.visible(np.unique(np.concatenate(found))), bounds if more else []
 
 
 def _signal(probe: Probe, similarities: Similarities) -> Signal:
@@ -151,7 +175,7 @@ def _top(relevance: NDArray[np.float64], keys: Keys, count: int) -> NDArray[np.i
     return np.lexsort((keys, -relevance))[:count]
 
 
-def browse(allowed: Allowed, count: int) -> Pool:
+def browse(among: Among, count: int) -> Pool:
     """Return products for a query without parts: all are equally relevant, in the order they came."""
-    keys = np.flatnonzero(allowed.mask)
+    keys = among.keys()
     return Pool(keys[:count], np.zeros(min(count, len(keys))), (), "exact", complete=len(keys) <= count)

@@ -31,6 +31,8 @@ AGREE = 1e-3
 """How far a similarity worked out anew may lie from the first one: more than rounding, less than a change."""
 LEAST_WINDOW = 200
 """How many of the most relevant products business signals, grouping and diversity may reorder, at least."""
+FEW_HIDDEN = 64
+"""Up to so many products are found and left out; for more, searching under a mask without them costs less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,10 @@ class Searcher:
         seen = cursor.read(query.cursor, signature, self._limits.max_depth)
         matched = columns.allowed(where)
         facets = columns.facets(query.facets, matched)
-        allowed = _without(columns, matched, asked.itself, seen, group=query.group)
-        clock.lap("allow")
         # The indexes hold findable products only: without a filter and anything taken out they need no mask.
-        among = Among(allowed, restricted=where is not None or allowed is not matched)
+        among = Among(matched, restricted=where is not None, hidden=np.concatenate([asked.itself, seen]))
+        among = _masked(among, columns, seen if query.group else seen[:0])
+        clock.lap("allow")
         ranked = self._ranked(query, asked, among, retrieve_exactly if exact else retrieve)
         clock.lap("rank")
         page = self._diversified(query, where, ranked, asked.view)[: query.k]
@@ -111,7 +113,7 @@ class Searcher:
         hits = _hits(query, asked, ranked, page, products)
         clock.lap("enrich")
         left = len(ranked.order) > query.k or not ranked.pool.complete
-        more = left and len(page) == query.k and allowed.count > query.k
+        more = left and len(page) == query.k and among.count > query.k
         return SearchResult(
             hits=tuple(hits),
             matched=matched.count,
@@ -132,7 +134,7 @@ class Searcher:
             if asked.probes:
                 pool = find(asked.view, asked.probes, query.mode, window, among)
             else:
-                pool = browse(among.allowed, among.allowed.count if weights else window)
+                pool = browse(among, among.count if weights else window)
             context = Context(self._live.columns, self._now_s())
             signals = rank_signals(weights, context, pool.keys)
             scores = pool.relevance + sum((weights[name] * signals[name] for name in weights), np.zeros(1))
@@ -140,7 +142,7 @@ class Searcher:
             if query.group:
                 families = self._live.columns.codes("family", pool.keys[order])
                 order = order[first_of_each([int(family) or None for family in families])]
-            if len(order) >= query.k or pool.complete or window >= among.allowed.count:
+            if len(order) >= query.k or pool.complete or window >= among.count:
                 return _Ranked(pool, order, scores, signals)
             window *= 4
 
@@ -219,18 +221,16 @@ def _by_field(term: Because, key: int, query: Query, asked: Asked) -> list[Becau
     ]
 
 
-def _without(columns: Columns, matched: Allowed, itself: Keys, seen: Keys, *, group: bool) -> Allowed:
-    """Take out the products asked about and those already shown (with `group`, their whole families)."""
-    hidden = np.concatenate([itself, seen])
-    if not len(hidden):
-        return matched
-    mask = matched.mask.copy()
-    mask[hidden[hidden < len(mask)]] = False
-    if group and len(seen):
-        shown = np.unique(columns.codes("family", seen))
-        families = columns.codes("family", np.arange(len(mask)))
-        mask &= ~np.isin(families, shown[shown > 0])
-    return Allowed(mask, int(np.count_nonzero(mask)))
+def _masked(among: Among, columns: Columns, shown: Keys) -> Among:
+    """Take what is hidden out by a mask if it is much, and with it the whole families of products already shown."""
+    if len(among.hidden) <= FEW_HIDDEN and not len(shown):
+        return among
+    mask = among.allowed.mask.copy()
+    mask[among.hidden[among.hidden < len(mask)]] = False
+    if len(shown):
+        out = np.unique(columns.codes("family", shown))
+        mask &= ~np.isin(columns.codes("family", np.arange(len(mask))), out[out > 0])
+    return Among(Allowed(mask, int(np.count_nonzero(mask))), restricted=True, hidden=among.hidden[:0])
 
 
 def _one_category(where: Filter | None) -> bool:

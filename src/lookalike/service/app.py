@@ -118,6 +118,7 @@ def admit(app: FastAPI, shop: Shop) -> None:
             hint="Open it with lookalike.open(place, local_files=False).",
         )
     state: State = app.state.service
+    state.share(shop)
     if state.settings.events.enabled:
         state.log = SearchLog(shop.event_log, state.settings.events, state.metrics)
         shop.before_closing(state.log.close)

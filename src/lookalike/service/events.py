@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import sleep
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,20 +17,23 @@ from starlette.responses import Response
 
 from lookalike.api import Shop
 from lookalike.core.clicks import IMPRESSION, Event
-from lookalike.core.errors import LimitError, RowError
+from lookalike.core.errors import LimitError, LookalikeError, RowError
 from lookalike.core.moments import moment
 from lookalike.core.storable import storable
+from lookalike.core.types import content_hash
 from lookalike.service.answers import Plain
 from lookalike.service.errors import Refused, described, invalid
 from lookalike.service.json_in import read_json
 from lookalike.service.schemas import EventRow
 from lookalike.service.schemas_answers import EventsAnswer
-from lookalike.service.search_log import SearchLog
+from lookalike.service.search_log import EVERY_S, SearchLog
 from lookalike.service.state import JsonRoute, ShopNow, State, StateNow, json_response
 
 router = APIRouter(route_class=JsonRoute, tags=["events"])
 MAX_AHEAD: Final = timedelta(seconds=60)
 """So far may the clock of a client be ahead of ours."""
+SIBLING_S: Final = EVERY_S + 0.5
+"""After so long, a search that another worker answered is in the log."""
 _EXAMPLE: Final = EventRow.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index]
 _BODY: Final[Plain] = {
     "required": True,
@@ -56,19 +61,23 @@ _BODY: Final[Plain] = {
 async def report(request: Request, state: StateNow, shop: ShopNow) -> Response:
     """Keep events in the format of User Behavior Insights; of several, one that is wrong fails alone.
 
-    What is accepted survives any end of the process. An event of a search that is not known (any more), or of a product that
-    was not found, is kept all the same; `unknown` says which, and it is left out where it would count for something.
+    What is accepted survives any end of the process, and what is sent again counts once: who got no answer, or an error, sends
+    the same body again. Two events are the same if they have the same `event_id`, `client_id` and `session_id`; without an
+    `event_id`, if all their fields are the same and there is a `timestamp` or a `query_id` among them.
+
+    An event of a search that is not known (any more), or of a product that was not found, is kept all the same; `unknown` says
+    which, and it is left out where it would count for something.
     """
     given = _read(await request.body(), state.settings.max_json_values)
     if isinstance(given, dict) and "events" not in given:
         event = event_of(given)
         if isinstance(event, Refused):
             raise event
-        unknown = await run_in_threadpool(_keep, state, shop, {0: event})
+        unknown = await _kept(state, shop, {0: event})
         return json_response({"accepted": 1 if state.log else 0, "failed": [], "unknown": unknown})
     read = [event_of(each) for each in _several(given, state.settings.events.max_events)]
     good = {index: each for index, each in enumerate(read) if isinstance(each, Event)}
-    unknown = await run_in_threadpool(_keep, state, shop, good)
+    unknown = await _kept(state, shop, good)
     failed = [
         {"index": index, "error": described(each) | {"request_id": request.state.request_id}}
         for index, each in enumerate(read)
@@ -115,6 +124,7 @@ def event_of(given: object) -> Event | Refused:
             ordinal=None if attributes.position is None else attributes.position.ordinal,
             client_id=row.client_id,
             session_id=row.session_id,
+            event_id=_id_of(row),
         )
         _check(event)
     except ValidationError as error:
@@ -122,6 +132,19 @@ def event_of(given: object) -> Event | Refused:
     except Refused as refused:
         return refused
     return event
+
+
+def _id_of(row: EventRow) -> str | None:
+    """Return what an event and its repetitions have in common, None for one that nothing tells from others of its kind."""
+    if row.event_id is not None:
+        return content_hash(repr((row.client_id, row.session_id, row.event_id)))
+    if row.timestamp is None and row.query_id is None:
+        return None
+    said = row.model_dump(include={*_SAME, "event_attributes"})
+    return content_hash(repr(sorted(said.items())))
+
+
+_SAME: Final = ("action_name", "timestamp", "query_id", "client_id", "session_id")
 
 
 def _when(given: str | None) -> datetime:
@@ -162,14 +185,27 @@ def _wrong(field: str, message: str, hint: str) -> Refused:
     return Refused(422, "invalid", message, hint=hint, field=field)
 
 
-def _keep(state: State, shop: Shop, events: Mapping[int, Event]) -> list[Plain]:
-    """Write events, where they are kept, and count them; return what is not known of which."""
+async def _kept(state: State, shop: Shop, events: Mapping[int, Event]) -> list[Plain]:
+    """Write events, where they are kept, and count them; return what is not known of which.
+
+    A search that nobody has heard of yet may have been answered by another worker a moment ago.
+    """
     if state.log is None:
         return []
-    state.log.keep(list(events.values()))
+    unknown = await run_in_threadpool(_keep, state, state.log, shop, events)
+    if state.workers > 1 and any("query_id" in each["fields"] for each in unknown):
+        await sleep(SIBLING_S)
+        with suppress(LookalikeError):  # they are kept: that must not end in an error
+            unknown = await run_in_threadpool(_unknown, state.log, shop, events)
+    return unknown
+
+
+def _keep(state: State, log: SearchLog, shop: Shop, events: Mapping[int, Event]) -> list[Plain]:
+    unknown = _unknown(log, shop, events)  # first, as it may fail: after an error, nothing is kept
+    log.keep(list(events.values()))
     for event in events.values():
         state.metrics.events.labels(event.action_name).inc()
-    return _unknown(state.log, shop, events)
+    return unknown
 
 
 def _unknown(log: SearchLog, shop: Shop, events: Mapping[int, Event]) -> list[Plain]:

@@ -9,10 +9,11 @@ Equal questions that come together have equal keys as well: one of them is searc
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock
 from time import perf_counter, time
 from typing import Any, Final
@@ -20,6 +21,7 @@ from typing import Any, Final
 import orjson
 
 from lookalike.api import Shop
+from lookalike.core.errors import Overloaded
 from lookalike.core.filter_json import to_json
 from lookalike.core.filters import Filter
 from lookalike.core.ports import Cache
@@ -32,6 +34,8 @@ from lookalike.service.observe import Metrics
 from lookalike.service.schemas import Options
 
 MINUTE_S: Final = 60.0
+MAX_WAIT_S: Final = 30.0
+"""How long an equal question is waited for: as long as queries wait to be encoded, and far longer than a search takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,19 @@ class Coming:
 
     answer: Future[WrittenAnswer | None]
     began: float
+    forget: Callable[[], None]
+    """Lets the next who asks the same search for it."""
 
-    def wait(self) -> WrittenAnswer | None:
-        """Return the answer once it is there, as one that is kept: with the time it took us."""
-        answer = self.answer.result()
+    def wait(self) -> WrittenAnswer | Overloaded | None:
+        """Return the answer once it is there, as one that is kept: with the time it took us; or that it took too long.
+
+        To search for it ourselves then would be to let all who wait do what already is too much for one.
+        """
+        try:
+            answer = self.answer.result(self.began + MAX_WAIT_S - perf_counter())
+        except TimeoutError:
+            self.forget()
+            return Overloaded("an equal question has been searched for too long", retry_after_s=1.0)
         if answer is None:
             return None
         took_ms = (perf_counter() - self.began) * 1e3
@@ -98,7 +111,7 @@ class KeptAnswers:
         self._metrics.kept_answers.labels(outcome).inc()
         if held is not None:
             return _unpacked(held, began)
-        return place if first is place else Coming(first.answer, began)
+        return place if first is place else Coming(first.answer, began, partial(self._leave, first))
 
     def made(self, shop: Shop, place: Place | None, result: SearchResult, asked: Options) -> WrittenAnswer:
         """Return a result as an answer, and keep that if the shop is still in the state the search began in.
@@ -127,10 +140,14 @@ class KeptAnswers:
         with self._lock:
             return self._coming.setdefault(place.key, place)
 
-    def _tell(self, place: Place, answer: WrittenAnswer | None) -> None:
+    def _leave(self, place: Place) -> None:
+        """Let nobody wait for a place from now on."""
         with self._lock:
             if self._coming.get(place.key) is place:
                 del self._coming[place.key]
+
+    def _tell(self, place: Place, answer: WrittenAnswer | None) -> None:
+        self._leave(place)
         if not place.answer.done():
             place.answer.set_result(answer)
 

@@ -72,6 +72,11 @@ class Metrics:
             ("outcome",),
             registry=registry,
         )
+        self.cache_outages = Counter(
+            "lookalike_cache_outages",
+            "Times that the shared cache was found to be gone or slow.",
+            registry=registry,
+        )
         self.zero_results = Counter(
             "lookalike_search_zero_results",
             "Searches that found nothing.",

@@ -22,6 +22,7 @@ from uvicorn import Config, Server
 from lookalike import wiring
 from lookalike.api import open as open_shop
 from lookalike.core.errors import LookalikeError
+from lookalike.engine.garbage import freeze_for_good
 from lookalike.service.app import admit, create_app, doors
 from lookalike.service.observe import log_json_lines
 from lookalike.service.settings import ServiceSettings
@@ -81,6 +82,7 @@ class Served:
         )
         try:
             shop.warm()
+            freeze_for_good()
             admit(app, shop)
         except BaseException:
             shop.close()

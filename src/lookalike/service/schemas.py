@@ -305,6 +305,10 @@ class EventRow(Closed):
     query_id: Mark | None = Field(None, description="The search_id of the answer.")
     client_id: Mark | None = Field(None, description="Who, as in searches.")
     session_id: Mark | None = None
+    event_id: Mark | None = Field(
+        None,
+        description="A name for this event, among those of its client_id and session_id: sent again, it counts once.",
+    )
     event_attributes: EventAttributes = EventAttributes()
     application: Text | None = Field(None, description="Not kept, nor are the following.")
     message: Text | None = None

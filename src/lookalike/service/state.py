@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lookalike import wiring
+from lookalike import __version__, wiring
 from lookalike.api import Shop
 from lookalike.core.errors import Overloaded
 from lookalike.core.ports import Encoder
@@ -73,6 +73,16 @@ class State:
         self.kept = KeptAnswers(wiring.make_cache(room) if room else None, self.metrics)
         self._fetching = BoundedSemaphore(self.settings.max_fetching)
         self._writing = BoundedSemaphore(self.settings.max_writing)
+
+    def share(self, shop: Shop) -> None:
+        """Share answers with other processes that serve the same catalogue, if there is a cache for that."""
+        shared, room = shop.shared_cache, self.settings.results_bytes
+        if shared is None:
+            return
+        shared.on_outage = self.metrics.cache_outages.inc
+        if room:
+            place = f"answers:{__version__}:{shop.answers_name}:"
+            self.kept = KeptAnswers(wiring.make_cache(room, shared, place), self.metrics)
 
     @contextmanager
     def fetching(self, count: int) -> Iterator[None]:

@@ -33,9 +33,10 @@ export async function countOthers(asked, signal) {
   return Object.assign({}, ...results.map((answer) => answer.facets ?? {}));
 }
 
-/** Return what is shown of some products by id; those that are not there are left out. */
+/** Return what is shown of some products by id; those that are not there are left out. Any other error is the caller's. */
 export async function productsOf(ids) {
-  const answers = await Promise.all(ids.map((id) => ask(`v1/products/${encodeURIComponent(id)}`).catch(() => null)));
+  const absent = (error) => ([404, 422].includes(error.status) ? null : Promise.reject(error));
+  const answers = await Promise.all(ids.map((id) => ask(`v1/products/${encodeURIComponent(id)}`).catch(absent)));
   return answers.filter((answer) => answer !== null);
 }
 

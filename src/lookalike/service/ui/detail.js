@@ -1,7 +1,7 @@
 // One product, large: its picture and all that is known of it. Its own address, ?product=, brings it back.
 
 import { productsOf, showPicture } from "./api.js";
-import { find, make, price, valueWords, words } from "./dom.js";
+import { find, make, price, sentence, valueWords, words } from "./dom.js";
 import { learn } from "./parts.js";
 import { NOTHING, change, current, looksFor, withLike, write } from "./state.js";
 import { surround } from "./surround.js";
@@ -47,7 +47,13 @@ export async function showProduct(asked) {
   dialog.replaceChildren(sheet(make("h2", { id: "product-title" }, "One moment…")));
   if (!dialog.open) dialog.showModal();
   const id = shown;
-  const [product] = await productsOf([id]);
+  let product;
+  try {
+    [product] = await productsOf([id]);
+  } catch (error) {
+    if (id === shown) showTrouble(dialog, error, asked);
+    return;
+  }
   if (id !== shown) return;
   if (product) {
     learn(id, product.title, product.image);
@@ -58,6 +64,18 @@ export async function showProduct(asked) {
       make("p", { className: "soft" }, `There is none with the id ${id} any more.`)));
   }
   dialog.querySelector(".close").focus();
+}
+
+/** Say why a product cannot be shown, which is not that there is none. */
+function showTrouble(dialog, error, asked) {
+  if (!error.code) console.error(error); // ours
+  const again = make("button", { type: "button", className: "go", onclick: () => {
+    shown = "";
+    showProduct(asked);
+  } }, "Try again");
+  dialog.replaceChildren(sheet(make("h2", { id: "product-title" }, "This product cannot be shown now"),
+    make("p", { className: "soft", role: "alert" }, `${sentence(error.message)}. ${error.remedy ?? ""}`), make("div", { className: "row" }, again)));
+  again.focus();
 }
 
 const sheet = (...children) => make("div", { className: "sheet" },

@@ -34,7 +34,7 @@ function tell(action, place) {
   const ordinal = [...find("hits").children].indexOf(place) + 1;
   if (ordinal === 0 || !place.dataset.query) return; // gone already
   waiting.push({
-    action_name: action, query_id: place.dataset.query, client_id: client(), session_id: session,
+    action_name: action, query_id: place.dataset.query, client_id: client(), session_id: session, event_id: random(),
     event_attributes: { object: { object_id: place.dataset.id }, position: { ordinal } },
   });
   timer ||= setTimeout(send, WAIT_MS);

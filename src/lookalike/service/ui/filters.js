@@ -38,7 +38,7 @@ export function showFilters(facets, asked) {
   const order = [...new Set([...FIRST, ...Object.keys(facets)])].filter((column) => facets[column]);
   const groups = order
     .map((column) => [column, withUsed(facets[column], asked.only[column])])
-    .filter(([column, values]) => column in asked.only || (values.length > 1 && values.length < TOO_MANY))
+    .filter(([column, values]) => column in asked.only || (choices(column, values) > 1 && values.length < TOO_MANY))
     .map(([column, values], at) => group(column, values, asked, at < OPEN));
   place.replaceChildren(...groups);
   if (focused) [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus({ preventScroll: true });
@@ -103,14 +103,20 @@ function choice(column, { value, number, said }, used) {
     number !== null && make("b", {}, count(number)));
 }
 
+/** Count what there is to choose from: of categories, those with none below them. */
+function choices(column, values) {
+  const above = ({ value }) => values.some((other) => other.value.startsWith(`${value}/`));
+  return column === "category" ? values.filter((row) => !above(row)).length : values.length;
+}
+
 /** Turn category paths into main groups; those below one are shown when it, or one of them, is in use. */
 function tree(values, used) {
   const tops = new Map();
   for (const row of values) {
     const [top] = row.value.split("/");
-    if (!tops.has(top)) tops.set(top, { value: top, number: 0, below: [] });
-    tops.get(top).number += row.number ?? 0;
-    if (row.value !== top) tops.get(top).below.push({ ...row, said: valueWords(row.value.slice(top.length + 1)), deep: true });
+    if (!tops.has(top)) tops.set(top, { value: top, number: null, below: [] });
+    if (row.value === top) tops.get(top).number = row.number; // a product in two of those below counts once
+    else tops.get(top).below.push({ ...row, said: valueWords(row.value.slice(top.length + 1)), deep: true });
   }
   const sorted = [...tops.values()].sort((one, other) => other.number - one.number);
   if (sorted.length === 1) return [sorted[0], ...sorted[0].below];

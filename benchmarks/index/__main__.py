@@ -3,16 +3,19 @@
 python -m benchmarks.index data --n 100000
 python -m benchmarks.index install qdrant-edge faiss-hnsw
 python -m benchmarks.index run --n 100000 --engines lookalike:exact,qdrant-edge --filters none,random:0.01 --out r.jsonl
-python -m benchmarks.index report r.jsonl --plot r.png
+python -m benchmarks.index live --n 1000000 --minutes 10 --out r.jsonl
+python -m benchmarks.index big --n 10000000 --out r.jsonl
+python -m benchmarks.index report r.jsonl --plot r.png --growth g.png
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
-from benchmarks.index import data, environments, report
+from benchmarks.index import big, data, environments, live, report
 from benchmarks.index.dataset import KINDS, SHARES, Dataset, Filter, home
 from benchmarks.index.engines import ENGINES, spec
 from benchmarks.index.measure import Plan
@@ -68,9 +71,33 @@ def _parser() -> argparse.ArgumentParser:
     measured.add_argument("--out", type=Path, required=True, help="JSON lines")
     measured.set_defaults(do=_run)
 
+    changed = does.add_parser(
+        "live", help="search while products come, change and go; then compare with the truth"
+    )
+    _of_a_set(changed)
+    changed.add_argument("--minutes", type=float, default=10.0, help="of changes (%(default)s)")
+    changed.add_argument("--upserts", type=int, default=500, help="a second (%(default)s)")
+    changed.add_argument("--deletes", type=int, default=50, help="a second (%(default)s)")
+    changed.add_argument("--searches", type=int, default=100, help="a second (%(default)s)")
+    changed.add_argument("--idle-seconds", type=float, default=60.0, help="of searches before (%(default)s)")
+    changed.add_argument("--out", type=Path, required=True, help="JSON lines")
+    changed.set_defaults(do=_live)
+
+    large = does.add_parser("big", help="build within a memory budget, vectors on disk, and search")
+    _of_a_set(large)
+    large.add_argument("--memory-gib", type=float, default=6.0, help="for the index (%(default)s)")
+    large.add_argument("--recall", type=float, default=0.95, help="of ten, tuned for (%(default)s)")
+    large.add_argument("--k", type=int, default=100)
+    large.add_argument(
+        "--seconds", type=float, default=60.0, help="longest for one measurement (%(default)s)"
+    )
+    large.add_argument("--out", type=Path, required=True, help="JSON lines")
+    large.set_defaults(do=_big)
+
     reported = does.add_parser("report", help="a table, and a plot if asked for")
     reported.add_argument("results", type=Path)
-    reported.add_argument("--plot", type=Path, help="a .png or .svg")
+    reported.add_argument("--plot", type=Path, help="recall against speed: a .png or .svg")
+    reported.add_argument("--growth", type=Path, help="what grows with the number of vectors: a .png or .svg")
     reported.set_defaults(do=_report)
     return parser
 
@@ -137,10 +164,26 @@ def _run(asked: argparse.Namespace) -> None:
     run(plan, asked.out)
 
 
+def _live(asked: argparse.Namespace) -> None:
+    load = live.Load(asked.minutes, asked.upserts, asked.deletes, asked.searches, asked.idle_seconds)
+    line = live.run(_set(asked), load, asked.data / "built", asked.out)
+    print(json.dumps(line, indent=1))
+
+
+def _big(asked: argparse.Namespace) -> None:
+    if not 1 <= asked.k <= DEPTH:
+        raise ValueError(f"--k {asked.k}: the true answers are kept up to {DEPTH}")
+    wanted = big.Wanted(_set(asked), asked.memory_gib, asked.recall, asked.k, asked.seconds)
+    big.run(wanted, asked.out, lambda text: print(text, flush=True))
+    print(report.tables(asked.out))
+
+
 def _report(asked: argparse.Namespace) -> None:
     print(report.tables(asked.results))
     if asked.plot:
         report.plot(asked.results, asked.plot)
+    if asked.growth:
+        report.growth(asked.results, asked.growth)
 
 
 if __name__ == "__main__":

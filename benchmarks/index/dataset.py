@@ -96,6 +96,10 @@ class Dataset:
             for start in range(0, self.count, size):
                 length = min(size, self.count - start)
                 raw = np.fromfile(file, stored.dtype, length * self.dim)
+                if hasattr(
+                    os, "posix_fadvise"
+                ):  # what was read once is not worth the place of what is searched
+                    os.posix_fadvise(file.fileno(), 0, file.tell(), os.POSIX_FADV_DONTNEED)
                 yield start, _as_unit(raw.reshape(length, self.dim))
 
     def whole(self) -> Rows:

@@ -47,7 +47,7 @@ def measure(plan: Plan, engine: str, known: Known, results: Results, advance: Ca
     """Measure what there is no line for yet, build by build; raise EngineFailed when the engine cannot go on."""
     with Child(engine, plan.data) as child:
         described = child.ask("describe")
-    for build in described["builds"][: 1 if plan.first_build_only else None]:
+    for build in _builds(plan, described["builds"]):
         key = {"set": plan.dataset.name, "engine": engine, "build": build}
         missing = list(_missing(plan, key, results))
         if not missing:
@@ -59,6 +59,13 @@ def measure(plan: Plan, engine: str, known: Known, results: Results, advance: Ca
             for kind, wanted in missing:
                 _cell(_Asking(plan, child, known, kind, wanted), key, results)
                 advance()
+
+
+def _builds(plan: Plan, every: Sequence[Params]) -> Sequence[Params]:
+    """Return the builds to measure: of those that promise a recall, the ones that promise what is asked for."""
+    wanted = [build for build in every if build.get("recall", plan.targets[0]) in plan.targets]
+    chosen = [build for build in wanted if "recall" in build] or wanted[:1]
+    return chosen if plan.first_build_only else wanted
 
 
 def _missing(plan: Plan, key: Line, results: Results) -> Iterator[tuple[str, Filter]]:

@@ -23,6 +23,7 @@ def tables(path: Path) -> str:
                 parts.append(
                     f"### {queries} queries, recall@{chosen[0]['k']} >= {target}\n\n{_speeds(chosen)}"
                 )
+        parts += [_live(line) for line in here if line["what"] == "live"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -42,7 +43,8 @@ def _best(cells: Iterable[Line]) -> str:
     if not every:
         return ""
     cell = max(every, key=lambda c: (c["reached"], c["qps"] if c["reached"] else c["recall"]))
-    speed = f"{cell['qps']:,.0f} ({cell['qps_2_threads']:,.0f})"
+    both = f" ({cell['qps_2_threads']:,.0f})" if "qps_2_threads" in cell else ""
+    speed = f"{cell['qps']:,.0f}{both}"
     shown = f"{speed}, {cell['p50_ms']:.2f} / {cell['p99_ms']:.2f}, {cell['recall']:.3f}"
     return (shown if cell["reached"] else f"*{shown}*") + ("!" if cell["violations"] else "")
 
@@ -58,6 +60,26 @@ def _builds(lines: Sequence[Line]) -> str:
             f"| {line['engine']} | {params} | {line['build_s']:,.1f} | {line['peak_mb']:,.0f} | {line['held_mb']:,.0f} "
             f"| {line['disk_mb']:,.0f} | {grown:,.0f} | {line['commit']}, {line['cores']} x {line['cpu']} |"
         )
+    return "\n".join(rows)
+
+
+def _live(line: Line) -> str:
+    """Show one run of changes beside searches."""
+    recall = ", ".join(f"{name} {value:.3f}" for name, value in line["recall"].items())
+    rows = [
+        f"### {line['upserts_per_s']} upserts and {line['deletes_per_s']} deletes a second for {line['minutes']:g} minutes",
+        "",
+        "| searches | p50 ms | p99 ms |",
+        "|---|---|---|",
+        *(
+            f"| {name}: {line[name]['searches']:,} | {line[name]['p50_ms']:.2f} | {line[name]['p99_ms']:.2f} |"
+            for name in ("idle", "live")
+        ),
+        "",
+        f"p99 {line['p99_times']:.2f} times idle; accepted to searchable p99 {line['searchable_p99_s']:.2f} s; deleted "
+        f"products found {line['gone_found']}; recall@10 at the end {recall}; own memory {line['before_mb']:,} MB before, "
+        f"{line['peak_mb']:,} at most, {line['after_mb']:,} after ({line['after_times']:.2f} times).",
+    ]
     return "\n".join(rows)
 
 
@@ -114,3 +136,44 @@ def _front(points: Sequence[Line]) -> list[tuple[float, float]]:
         if not kept or point["qps"] > kept[-1][1]:
             kept.append((point["recall"], point["qps"]))
     return kept[::-1]
+
+
+def growth(path: Path, out: Path) -> None:
+    """Draw what grows with the number of vectors, by engine, of all sets in a file: time to build, memory, and p99 of a search.
+
+    Raises ModuleNotFoundError without matplotlib, which comes with the train extra.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    lines = Results(path).lines
+    counts = {line["set"]: line["count"] for line in lines if line["what"] == "build"}
+    builds = [line for line in lines if line["what"] == "build"]
+    cells = [line for line in lines if line["what"] == "cell" and line["set"] in counts and line["reached"]]
+    panels = [
+        ("build, s", [(each["engine"], each["count"], each["build_s"]) for each in builds]),
+        ("memory held, MB", [(each["engine"], each["count"], each["held_mb"]) for each in builds]),
+        *(
+            (
+                f"p99 ms, {wanted}",
+                [(c["engine"], counts[c["set"]], c["p99_ms"]) for c in cells if c["filter"] == wanted],
+            )
+            for wanted in ("none", "random:0.01", "far:0.01")
+        ),
+    ]
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4 * len(panels), 3.5), layout="constrained")
+    for axis, (title, points) in zip(axes, panels, strict=True):
+        axis.set(title=title, xlabel="vectors", xscale="log", yscale="log")
+        for number, engine in enumerate(_distinct(builds, "engine")):
+            best: dict[int, float] = {}
+            for name, count, value in points:
+                if name == engine:
+                    best[count] = min(value, best.get(count, value))
+            if best:
+                axis.plot(*zip(*sorted(best.items()), strict=True), "o-", color=f"C{number}", label=engine)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(7, len(handles) or 1))
+    figure.savefig(out)
+    pyplot.close(figure)

@@ -38,28 +38,31 @@ def similarities(
     kind: str,
     wanted: Sequence[Filter],
     progress: Callable[[float], None] = lambda share: None,
+    some: slice | None = None,
 ) -> dict[str, Similarities]:
     """Return for each filter, by name, the similarities of the true DEPTH best, float32 [queries, DEPTH], best first.
 
-    `kind` is "in" or "cross"; all its queries are answered. Fewer matches are filled up with -inf.
+    `kind` is "in" or "cross"; all its queries are answered, or `some`. Fewer matches are filled up with -inf.
     """
     names = {f.name: f for f in wanted}
-    missing = [f for f in names.values() if not _path(dataset, kind, f).exists()]
+    places = {name: _path(dataset, kind, f, some) for name, f in names.items()}
+    missing = [f for name, f in names.items() if not places[name].exists()]
     if missing:
         (dataset.folder / "truth").mkdir(exist_ok=True)
-        for asked, best in zip(missing, _scan(dataset, kind, missing, progress), strict=True):
-            np.save(_path(dataset, kind, asked), best)
-    return {name: np.load(_path(dataset, kind, asked)) for name, asked in names.items()}
+        queries: Rows = np.load(dataset.folder / f"queries-{kind}.npy")[some or slice(None)]
+        for asked, best in zip(missing, _scan(dataset, queries, missing, progress), strict=True):
+            np.save(places[asked.name], best)
+    return {name: np.load(place) for name, place in places.items()}
 
 
-def _path(dataset: Dataset, kind: str, wanted: Filter) -> Path:
-    return dataset.folder / "truth" / f"{kind}-{wanted.name.replace(':', '-')}.npy"
+def _path(dataset: Dataset, kind: str, wanted: Filter, some: slice | None) -> Path:
+    part = "" if some is None else f"-{some.start}-{some.stop}"
+    return dataset.folder / "truth" / f"{kind}-{wanted.name.replace(':', '-')}{part}.npy"
 
 
 def _scan(
-    dataset: Dataset, kind: str, wanted: Sequence[Filter], progress: Callable[[float], None]
+    dataset: Dataset, queries: Rows, wanted: Sequence[Filter], progress: Callable[[float], None]
 ) -> list[Similarities]:
-    queries: Rows = np.load(dataset.folder / f"queries-{kind}.npy")
     groups = [_groups(dataset, asked, queries) for asked in wanted]
     best = [np.full((len(queries), DEPTH), -np.inf, np.float32) for _ in wanted]
     for start, rows in dataset.chunks():

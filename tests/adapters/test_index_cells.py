@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lookalike.adapters import index_cells
-from lookalike.adapters.index_cells import Cells, CellsIndex
+from lookalike.adapters import index_cells, index_cells_queries
+from lookalike.adapters.index_cells import CellsIndex
+from lookalike.adapters.index_cells_segment import Cells
 from lookalike.adapters.index_cells_tuning import SHARES, Budget, Budgets
 from lookalike.adapters.index_exact import Flat
 from lookalike.core.types import Allowed, Keys, Mask, Vectors
@@ -24,6 +26,7 @@ ROWS = 6000
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_cells, "LEAST_ROWS", 4000)
     monkeypatch.setattr(index_cells, "RECENT_ROWS", 500)
+    monkeypatch.setattr(index_cells_queries, "QUERIES", 64)
 
 
 def made_up(rng: np.random.Generator, count: int) -> Vectors:
@@ -211,25 +214,40 @@ def test_searches_go_on_while_cells_are_made(vectors: Vectors, monkeypatch: pyte
     np.testing.assert_allclose(rows, vectors[ROWS : ROWS + 1], atol=1e-6)
 
 
-def test_a_fold_that_fails_is_told_and_tried_again_at_the_next_change(
+def test_a_fold_that_fails_is_told_and_tried_again_after_a_while(
     vectors: Vectors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fold = index_cells._folded
+    fold, tried = index_cells._folded, []
 
     def fails(*given: object) -> Cells:
-        raise MemoryError
+        tried.append(1)
+        raise MemoryError("no room")
 
     monkeypatch.setattr(index_cells, "_folded", fails)
+    now_s = [100.0]
+    monkeypatch.setattr(index_cells, "monotonic", lambda: now_s[0])
     index = CellsIndex(DIM)
     with caplog.at_level(logging.ERROR):
         index.upsert(np.arange(ROWS), vectors[:ROWS])
         index.settle()
-    assert index.exact and "could not be folded" in caplog.text
+        assert index.exact and "could not be folded" in caplog.text
+        for _ in range(5):  # not at each change
+            index.delete(np.array([4]))
+            index.settle()
+        assert len(tried) == 1
+        now_s[0] += index_cells.FIRST_WAIT_S
+        index.delete(np.array([4]))
+        index.settle()
+        assert len(tried) == 2 and "10 s" in caplog.records[-1].message
+    state = index.state()
+    assert state["failures"] == 2 and "no room" in state["failed"] and not state["folding"]
     assert index.search(vectors[:3], 1).keys[:, 0].tolist() == [0, 1, 2]
     monkeypatch.setattr(index_cells, "_folded", fold)
+    now_s[0] += 2 * index_cells.FIRST_WAIT_S
     index.delete(np.array([4]))
     index.settle()
     assert not index.exact and len(index) == ROWS - 1
+    assert index.state()["failures"] == 0 and index.state()["failed"] == ""
 
 
 def test_a_remembered_filter_is_not_taken_for_another(index: CellsIndex, vectors: Vectors) -> None:
@@ -251,3 +269,135 @@ def test_keys_may_have_holes_and_masks_may_end_early(vectors: Vectors) -> None:
     mask = np.zeros(101, bool)
     mask[100] = True
     assert index.search(vectors[:2], 3, Allowed(mask, 1)).keys.tolist() == [[100, -1, -1]] * 2
+
+
+def on_disk(folder: Path) -> CellsIndex:
+    """Return an index that may not keep its vectors in memory."""
+    return CellsIndex(DIM, memory_bytes=600_000, folder=folder)
+
+
+def test_vectors_that_are_too_much_for_the_memory_are_kept_in_files(vectors: Vectors, tmp_path: Path) -> None:
+    index, held = on_disk(tmp_path), vectors[:ROWS].copy()
+    for start in range(0, ROWS, 500):
+        index.upsert(np.arange(start, start + 500), vectors[start : start + 500])
+    index.settle()
+    large, _ = index._segments
+    assert index.state()["on_disk"] and large.vectors.dtype == np.float16 and not list(tmp_path.iterdir())
+    queries, rng = vectors[ROWS:], np.random.default_rng(4)
+
+    def looked_into() -> None:
+        found = index.search(queries, 10)
+        truth = queries @ held.T
+        off = np.abs(np.take_along_axis(truth, found.keys, 1) - found.similarities)
+        assert off.max() < 2**-11, "similarities are those of rows rounded to half precision"
+        least = np.sort(truth, axis=1)[:, -10]
+        assert (np.take_along_axis(truth, found.keys, 1) >= least[:, None] - 2**-10).mean() >= 0.93
+        mask = rng.random(ROWS) < 0.1
+        found = index.search(queries, 5, Allowed(mask, int(mask.sum())))
+        assert mask[found.keys].all()
+
+    looked_into()
+    for turn in range(6):  # past compaction of what is dead
+        changed = np.arange(turn, ROWS, 9)
+        held[changed] = vectors[changed[::-1]]
+        index.upsert(changed, held[changed])
+    looked_into()
+    index.settle()
+    looked_into()
+    assert index.state()["dead"] < 0.2 * ROWS and len(index) == ROWS
+    keys, rows = index.get(np.array([0, 9, 5]))
+    assert keys.tolist() == [0, 5, 9]
+    np.testing.assert_allclose(rows, held[[0, 5, 9]], atol=2**-11)
+
+
+def test_writers_wait_while_recent_rows_take_all_the_memory_they_may(
+    vectors: Vectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fold, go_on, most = index_cells._folded, threading.Event(), 0
+
+    def slowly(*given: object) -> Cells | Flat:
+        assert go_on.wait(60)
+        return fold(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(index_cells, "_folded", slowly)
+    index = on_disk(tmp_path)
+    limit = index._rooms.recent_rows(DIM)
+    assert limit is not None
+
+    def write() -> None:
+        for start in range(0, ROWS, 100):
+            index.upsert(np.arange(start, start + 100), vectors[start : start + 100])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    writer.join(1.0)
+    assert writer.is_alive() and len(index) < 4000 + limit + 100 < ROWS
+    assert index.search(vectors[:3], 1).keys[:, 0].tolist() == [0, 1, 2], "searches do not wait"
+    go_on.set()
+    while writer.is_alive():
+        most = max(most, index.state()["recent"])
+        writer.join(0.01)
+    index.settle()
+    assert len(index) == ROWS and most <= 4000 + limit + 100
+    assert (index.search(vectors[:200], 1).keys[:, 0] == np.arange(200)).mean() >= 0.97
+
+
+def test_what_is_dead_is_left_out_without_learning_anything_anew(
+    index: CellsIndex, vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_cells, "tune", lambda *_: pytest.fail("nothing is to be tuned"))
+    before = index._segments[0]
+    assert isinstance(before, Cells)
+    gone = np.arange(0, ROWS, 5)
+    index.delete(gone)
+    index.settle()
+    after = index._segments[0]
+    assert isinstance(after, Cells) and after.codes.ntotal == after.owners.alive.sum() == ROWS - len(gone)
+    assert before.codes.ntotal == ROWS, "who still searches the old ones sees no change"
+    assert after.places.sizes.sum() == len(after.vectors) == ROWS - len(gone)
+    left = np.ones(ROWS, bool)
+    left[gone] = False
+    assert recall(index, vectors[:ROWS], vectors[ROWS:], left) >= 0.93
+    np.testing.assert_array_equal(index.get(np.array([1, ROWS - 1]))[1], vectors[[1, ROWS - 1]])
+
+
+def test_a_filter_stays_prepared_while_products_come_and_go(index: CellsIndex, vectors: Vectors) -> None:
+    mask = np.random.default_rng(5).random(ROWS) < 0.3
+    allowed = Allowed(mask, int(mask.sum()))
+    index.search(vectors[:1], 10, allowed)
+    large = index._segments[0]
+    assert isinstance(large, Cells)
+    [(_, prepared)] = large.remembered.values()
+    gone = np.flatnonzero(mask)[:100]
+    index.delete(gone)
+    index.upsert(gone[:50], vectors[gone[:50]])
+    found = index.search(vectors[gone], 10, allowed).keys
+    assert not set(found.ravel().tolist()) & set(gone[50:].tolist())
+    assert (found[:50, 0] == gone[:50]).all()
+    large = index._segments[0]
+    assert isinstance(large, Cells)
+    assert [chosen for _, chosen in large.remembered.values()] == [prepared]
+
+
+def test_searches_that_fall_short_look_further(index: CellsIndex, caplog: pytest.LogCaptureFixture) -> None:
+    large = index._segments[0]
+    assert isinstance(large, Cells)
+    query = np.eye(DIM, dtype=np.float32)[0]
+    ranked = large.ranked(large.turn.apply(query[None]))
+    before = large._budget(ranked, large.whole())
+    with caplog.at_level(logging.WARNING):
+        for _ in range(60):
+            index.observed(1.0, 0.5)
+    after = large._budget(ranked, large.whole())
+    assert after.seen >= 1.4 * before.seen and after.factor > before.factor
+    assert "look further now" in caplog.text and index.state()["widened"]["all"] == 1.5
+
+
+def test_between_two_ways_to_search_there_is_no_middle() -> None:
+    measured = {(far, share): Budget(100, 4) for far in (False, True) for share in SHARES}
+    measured |= {(False, 0.01): Budget(900, 0), (False, 0.002): Budget(300, 0), (False, 0.001): Budget(50, 6)}
+    budgets = Budgets(measured)
+    assert budgets.of(0.015) == Budget(100, 4), "codes above: by codes, as far as was enough for more matches"
+    assert budgets.of(0.0015) == Budget(300, 0), "all above: all, as far as that took"
+    assert budgets.of(0.3) == Budget(100, 4)
+    assert budgets.complete and not replace(budgets, measured={(False, 1.0): Budget(1, 1)}).complete

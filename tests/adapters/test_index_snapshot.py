@@ -8,6 +8,8 @@ import multiprocessing
 import resource
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from every_cell import EVERYTHING
 from lookalike.adapters import index_cells, index_exact, index_snapshot
 from lookalike.adapters.index_cells import CellsIndex
+from lookalike.adapters.index_cells_segment import Cells
 from lookalike.adapters.index_exact import ExactIndex
 from lookalike.adapters.index_memory import MemoryIndex
 from lookalike.adapters.index_segments import SegmentedIndex
@@ -53,7 +56,7 @@ def filled(kind: type[Any], seed: int = 0) -> Any:
     index.upsert(np.array([5, 5, 9, 4000]), made_up(seed + 1, 4))
     index.settle()
     assert len(index._segments[1].owners.keys) and not index._segments[0].owners.all_alive
-    assert isinstance(index._segments[0], index_cells.Cells) == (kind is CellsIndex)
+    assert isinstance(index._segments[0], Cells) == (kind is CellsIndex)
     return index
 
 
@@ -146,6 +149,46 @@ def test_an_index_of_another_kind_or_length_is_not_opened(
     assert "not this one" in caplog.text
 
 
+def test_cells_tuned_for_other_shares_are_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(index_cells, "LEAST_ROWS", 1000)
+    fewer = replace(
+        EVERYTHING, measured={each: b for each, b in EVERYTHING.measured.items() if each[1] != 0.2}
+    )
+    monkeypatch.setattr(index_cells, "tune", lambda *_: fewer)
+    store, index = IndexStore(tmp_path, CellsIndex), CellsIndex(DIM)
+    index.upsert(np.arange(ROWS), made_up(0, ROWS))
+    index.settle()
+    save(store, 1, image=index)
+    assert store.open(lambda head: "") is None
+    assert "tuned for other shares" in caplog.text
+
+
+def test_vectors_on_disk_are_saved_and_opened_in_half_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(index_cells, "LEAST_ROWS", 1000)
+    monkeypatch.setattr(index_cells, "tune", lambda *_: EVERYTHING)
+    small = partial(CellsIndex, memory_bytes=200_000, folder=tmp_path / "rooms")
+    index = small(DIM)
+    index.upsert(np.arange(ROWS), made_up(0, ROWS))
+    index.settle()
+    assert index.state()["on_disk"]
+    store = IndexStore(tmp_path / "saved", small)
+    save(store, 1, image=index)
+    again: Any = opened(store)[1]["image"]
+    assert_same(index, again)
+    assert again.state()["on_disk"]
+    for each in (index, again):
+        each.upsert(np.arange(100), made_up(7, 100))
+        each.delete(np.arange(ROWS // 2, ROWS))
+        each.settle()
+    assert_same(index, again)
+    assert IndexStore(tmp_path / "saved", CellsIndex).open(lambda head: "") is None
+    assert "there is memory for more" in caplog.text
+
+
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +250,7 @@ def test_a_newer_format_or_a_manifest_that_makes_no_sense_is_left_alone(
         assert head["seq"] == 1 and reason in caplog.text, caplog.text
         (newest / MANIFEST).write_bytes(whole)
 
-    says("a newer lookalike wrote it (format 2", lambda body: body.update(format=2))
+    says("a newer lookalike wrote it (format 3", lambda body: body.update(format=3))
     says("makes no sense", lambda body: body.update(files=[1, 2]))
     says("it has no file", lambda body: body["files"].pop("image.0.keys"))
     says("cannot be read", lambda body: body["head"]["indexes"]["image"]["segments"][0].pop("kind"))

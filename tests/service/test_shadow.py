@@ -36,6 +36,13 @@ class Forgetful(ExactIndex):
 
     exact = False  # type: ignore[assignment]
 
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.was_told: list[tuple[float, float]] = []
+
+    def observed(self, share: float, recall: float) -> None:
+        self.was_told.append((share, recall))
+
     def search(self, vectors: Vectors, pool: int, allowed: Allowed | None = None) -> Candidates:
         mask = np.ones(10_000, bool) if allowed is None else allowed.mask.copy()
         mask[1::2] = False
@@ -155,6 +162,13 @@ def test_what_an_index_misses_is_seen(forgetful: TestClient, place: Path) -> Non
         for selectivity, some in ((">10 %", expected[1::2]), ("none", expected[::2]))
     ]
     assert outcomes(forgetful) == {"measured": 6}
+    shop = _state(forgetful).shop
+    assert shop is not None
+    with_price = shop.search(where="price exists").matched / len(shop)
+    for index in shop.spaces.values():
+        assert isinstance(index, Forgetful)
+        shares, recalls = zip(*index.was_told, strict=True)
+        assert shares == (1.0, with_price) * 3 and recalls == pytest.approx(expected)
 
 
 def test_answers_given_again_browsing_and_later_pages_are_not_repeated(forgetful: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""Queries that the cells are tuned on, made from the rows themselves, with what each should find.
+"""Queries that the cells are tuned on, made from the rows themselves, and what each should find.
 
 Rows themselves would not do: they lie in the midst of their like, and what finds their neighbours misses some of those of a
 picture that nobody has seen.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.adapters.index_rows import Rows, Scores, inner_products
+from lookalike.adapters.index_rows import Rows, Scores, Stored, inner_products, nearest_rows, taken
 from lookalike.core.types import Mask, Vectors
 
-QUERIES = 128
+QUERIES = 256
 K = 10
 """So many neighbours are to be found."""
 MASKS = 4
@@ -28,21 +28,14 @@ STRANGE_COSINE = 0.45
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Queries:
-    """Unit vectors float32 [n, dim], and their inner products with all rows, float32 [n, rows]."""
-
-    vectors: Vectors
-    truth: Scores
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class FarAway:
-    """Queries, and for each of some filters how near the rows are to its places: float32 [masks, rows]."""
+    """Queries, unit vectors float32 [n, dim], and for each of some filters how near the rows are to its places."""
 
-    queries: Queries
+    queries: Vectors
     rows: Rows
     """What the queries are made from."""
     near: Scores
+    """float32 [masks, rows]."""
 
     def masks(self, count: int) -> Sequence[Mask]:
         """Return filters that let through so many rows, or a few more that are as near. Query i is far from i % len(masks)."""
@@ -50,45 +43,59 @@ class FarAway:
         return [np.asarray(near >= np.partition(near, last)[last]) for near in self.near]
 
 
-def unseen(vectors: Vectors, rng: np.random.Generator) -> Queries:
-    """Return queries that lie as far from the rows as these from each other."""
-    return _queries(vectors, _beside(vectors, some(vectors, rng), rng))
+def unseen(vectors: Stored, rng: np.random.Generator) -> Vectors:
+    """Return queries that lie as far from the rows as these from each other: unit vectors float32 [n, dim]."""
+    return _beside(vectors, some(vectors, rng), rng)
 
 
-def strange(vectors: Vectors, made_from: Rows, rng: np.random.Generator) -> Queries:
+def strange(vectors: Stored, made_from: Rows, rng: np.random.Generator) -> Vectors:
     """Return queries that are like no row, as phrases are unlike pictures even where they say what is in them."""
-    rows = vectors[made_from]
+    rows = taken(vectors, made_from)
     noise = rng.normal(size=rows.shape) / np.sqrt(rows.shape[1])
-    return _queries(vectors, STRANGE_COSINE * rows + np.sqrt(1 - STRANGE_COSINE**2) * noise)
+    return _unit(STRANGE_COSINE * rows + np.sqrt(1 - STRANGE_COSINE**2) * noise)
 
 
-def far_away(vectors: Vectors, rng: np.random.Generator) -> FarAway:
+def far_away(vectors: Stored, rng: np.random.Generator) -> FarAway:
     """Return queries that lie where a filter lets least through."""
     near = np.empty((MASKS, len(vectors)), np.float32)
     rows = np.empty((QUERIES // MASKS, MASKS), np.int64)
     for number in range(MASKS):
-        places = vectors[rng.choice(len(vectors), PLACES)]
-        near[number] = np.max([inner_products(vectors, place, None) for place in places], axis=0)
+        for turn, place in enumerate(rng.choice(len(vectors), PLACES)):
+            alike = inner_products(vectors, taken(vectors, slice(place, place + 1))[0], None)
+            near[number] = np.maximum(near[number], alike) if turn else alike
         furthest = np.argpartition(near[number], len(vectors) // 10)[: len(vectors) // 10 + 1]
         rows[:, number] = rng.choice(furthest, len(rows))
-    return FarAway(_queries(vectors, _beside(vectors, rows.ravel(), rng)), rows.ravel(), near)
+    return FarAway(_beside(vectors, rows.ravel(), rng), rows.ravel(), near)
 
 
-def some(vectors: Vectors, rng: np.random.Generator) -> Rows:
+def some(vectors: Stored, rng: np.random.Generator) -> Rows:
     """Return the numbers of some rows."""
     return rng.choice(len(vectors), min(QUERIES, len(vectors)), replace=False)
 
 
-def _beside(vectors: Vectors, rows: Rows, rng: np.random.Generator) -> Vectors:
-    """Go from each row away from one of its neighbours."""
-    made = np.empty((len(rows), vectors.shape[1]), np.float32)
-    for number, row in enumerate(rows):
-        near = inner_products(vectors, vectors[row], None)
-        nearest = np.argpartition(-near, min(K, len(near) - 1))[: K + 1]
-        made[number] = vectors[row] + BESIDE * (vectors[row] - vectors[rng.choice(nearest)])
-    return made
+def by_chance(count: int, share: float, rng: np.random.Generator) -> Mask:
+    """Return a filter that lets a share of so many rows through, K at least."""
+    mask = rng.random(count, np.float32) < share
+    mask[rng.choice(count, K, replace=False)] |= np.count_nonzero(mask) < K
+    return mask
 
 
-def _queries(vectors: Vectors, made: Vectors) -> Queries:
-    unit = np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), np.float32)
-    return Queries(unit, np.stack([inner_products(vectors, query, None) for query in unit]))
+def last_wanted(vectors: Stored, queries: Vectors, masks: Sequence[Mask | None]) -> Scores:
+    """Return the similarity of the K-th nearest row of each query, float32 [n]; query i has masks[i % len(masks)]."""
+    last = np.empty(len(queries), np.float32)
+    for number, mask in enumerate(masks):
+        found, _ = nearest_rows(vectors, queries[number :: len(masks)], K, mask)
+        last[number :: len(masks)] = found[:, -1]
+    return last
+
+
+def _beside(vectors: Stored, rows: Rows, rng: np.random.Generator) -> Vectors:
+    """Go from each row away from one of its neighbours, to a unit vector."""
+    begun = taken(vectors, rows)
+    _, nearest = nearest_rows(vectors, begun, min(K + 1, len(vectors)))
+    chosen = nearest[np.arange(len(rows)), rng.integers(nearest.shape[1], size=len(rows))]
+    return _unit(begun + BESIDE * (begun - taken(vectors, chosen)))
+
+
+def _unit(made: Vectors) -> Vectors:
+    return np.ascontiguousarray(made / np.linalg.norm(made, axis=1, keepdims=True), np.float32)

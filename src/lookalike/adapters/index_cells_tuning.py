@@ -15,15 +15,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lookalike.adapters.index_cells_queries import MASKS, FarAway, K, Queries, far_away, some, strange, unseen
+from lookalike.adapters.index_cells_queries import (
+    MASKS,
+    FarAway,
+    K,
+    by_chance,
+    far_away,
+    last_wanted,
+    some,
+    strange,
+    unseen,
+)
 from lookalike.adapters.index_rows import Scores, inner_products
 from lookalike.core.types import Mask, Vectors
 
 if TYPE_CHECKING:
-    from lookalike.adapters.index_cells import Cells, Chosen
+    from lookalike.adapters.index_cells_places import Chosen
+    from lookalike.adapters.index_cells_segment import Cells
 
 SURE = 2.0
 """Standard errors by which the mean recall of the queries must pass the promised one."""
+FEW_QUERIES, ENOUGH_QUERIES = 64, 128
+"""After so many queries it may be certain that a recall is missed, and after so many that it is reached."""
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 RISING = SHARES[::-1]
 FAR_MARGIN = 0.4
@@ -86,10 +99,17 @@ class Budgets:
         place = min(bisect(RISING, share), len(RISING) - 1)
         low, high = RISING[max(place - 1, 0)], RISING[place]
         below, above = self.measured[far, low], self.measured[far, high]
+        if bool(below.factor) != bool(above.factor):
+            # Two ways to search have no middle. That of the larger share, where fewer match, reaches further still.
+            return Budget(above.seen, above.factor)
         part = min(max((share - low) / (high - low), 0.0), 1.0) if high > low else 0.0
         seen = ceil(below.seen + part * (above.seen - below.seen))
-        # What compares all it sees finds more than what looks at codes, so the way of the larger share is safe.
-        return Budget(seen, above.factor and max(above.factor, below.factor))
+        return Budget(seen, max(above.factor, below.factor))
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a budget for each of `SHARES`; those that were saved may have been measured for others."""
+        return self.measured.keys() == {(far, share) for far in (False, True) for share in SHARES}
 
     def compares_all(self, share: float) -> bool:
         """Say whether some queries of a filter that lets so much through are best served without codes.
@@ -113,12 +133,15 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """Queries float32 [n, dim], what each may find, in masks over rows, and the similarity of the last one it should."""
+    """Queries float32 [n, dim], which take turns with masks over rows, and the similarity of the last one each should find."""
 
     queries: Vectors
     masks: Sequence[Mask | None]
-    which: Sequence[int]
     least: Scores
+
+    @classmethod
+    def of(cls, cells: Cells, queries: Vectors, masks: Sequence[Mask | None]) -> _Trial:
+        return cls(queries, masks, last_wanted(cells.vectors, queries, masks))
 
     @property
     def share(self) -> float:
@@ -128,26 +151,27 @@ class _Trial:
 
 
 def tune(cells: Cells, recall: float) -> Budgets:
-    """Measure the budgets of some cells for a recall of the first ten. Takes seconds."""
-    rng = np.random.default_rng(0)
+    """Measure the budgets of some cells for a recall of the first ten. Takes seconds, and some bytes of memory for each row."""
+    rng, rows = np.random.default_rng(0), len(cells.vectors)
     ordinary, away = unseen(cells.vectors, rng), far_away(cells.vectors, rng)
     measured: dict[tuple[bool, float], Budget] = {}
     for share in SHARES:
-        count = int(share * len(cells.vectors))
+        count = int(share * rows)
         if count < K:
             anywhere = far = Budget(SEEN[0], 0)
+        elif share == 1:
+            anywhere = far = _cheapest(cells, _Trial.of(cells, ordinary, [None]), recall)
         else:
-            masks = [rng.random(len(cells.vectors)) < share if share < 1 else None for _ in range(MASKS)]
-            anywhere = far = _cheapest(cells, _trial(ordinary, masks), recall)
-            if share < 1:
-                far = _cheapest(
-                    cells, _trial(away.queries, away.masks(count)), recall + FAR_MARGIN * (1 - recall)
-                )
+            masks = [by_chance(rows, share, rng) for _ in range(MASKS)]
+            anywhere = _cheapest(cells, _Trial.of(cells, ordinary, masks), recall)
+            far = _cheapest(
+                cells, _Trial.of(cells, away.queries, away.masks(count)), recall + FAR_MARGIN * (1 - recall)
+            )
         measured |= {(False, share): anywhere, (True, share): far}
-    best = [float(cells.ranked(cells.turn.apply(one[None])).similarities.max()) for one in ordinary.vectors]
+    best = [float(cells.ranked(cells.turn.apply(one[None])).similarities.max()) for one in ordinary]
     return Budgets(
         measured,
-        _few(cells, ordinary.vectors, measured),
+        _few(cells, ordinary, measured),
         float(np.quantile(best, STRANGE_SHARE)),
         _strange(cells, measured, away, recall, rng),
     )
@@ -157,36 +181,30 @@ def _strange(
     cells: Cells, measured: Measured, away: FarAway, recall: float, rng: np.random.Generator
 ) -> float:
     """Return how many times as far as ordinary queries those have to look that no row is like."""
-    rows = len(cells.vectors)
-    queries = strange(cells.vectors, some(cells.vectors, rng), rng)
-    half = [rng.random(rows) < 0.5 for _ in range(MASKS)]
+    vectors, rows = cells.vectors, len(cells.vectors)
+    queries = strange(vectors, some(vectors, rng), rng)
+    half = [by_chance(rows, 0.5, rng) for _ in range(MASKS)]
     trials = [
-        (_trial(queries, [None]), measured[False, 1.0]),
-        (_trial(queries, half), measured[False, 0.5]),
-        (_trial(strange(cells.vectors, away.rows, rng), away.masks(rows // 2)), measured[True, 0.5]),
+        (_Trial.of(cells, queries, [None]), measured[False, 1.0]),
+        (_Trial.of(cells, queries, half), measured[False, 0.5]),
+        (
+            _Trial.of(cells, strange(vectors, away.rows, rng), away.masks(rows // 2)),
+            measured[True, 0.5],
+        ),
     ]
+    wanted = recall + FAR_MARGIN * (1 - recall)
     for more in STRANGE_MORE:
         reached = (
-            _measured(cells, trial, _by_masks(cells, trial, listed=False), ordinary.times(more))[1]
+            _measured(cells, trial, _by_masks(cells, trial, listed=False), ordinary.times(more), wanted)[1]
             for trial, ordinary in trials
         )
-        if min(reached) >= recall + FAR_MARGIN * (1 - recall):
+        if min(reached) >= wanted:
             return more
     return STRANGE_MORE[-1]
 
 
 def _by_masks(cells: Cells, trial: _Trial, *, listed: bool) -> list[Chosen]:
     return [cells.whole() if mask is None else cells.prepared(mask, listed=listed) for mask in trial.masks]
-
-
-def _trial(queries: Queries, masks: Sequence[Mask | None]) -> _Trial:
-    """Let the queries take turns with the masks."""
-    which = [number % len(masks) for number in range(len(queries.vectors))]
-    least = np.empty(len(queries.vectors), np.float32)
-    for number, mask in enumerate(masks[each] for each in which):
-        open_to = queries.truth[number] if mask is None else queries.truth[number][mask]
-        least[number] = np.partition(open_to, len(open_to) - K)[len(open_to) - K]
-    return _Trial(queries.vectors, masks, which, least)
 
 
 def _cheapest(cells: Cells, trial: _Trial, recall: float) -> Budget:
@@ -202,11 +220,22 @@ def _cheapest(cells: Cells, trial: _Trial, recall: float) -> Budget:
 
 
 def _by_codes(cells: Cells, trial: _Trial, recall: float) -> Iterator[tuple[Budget, float]]:
-    """Measure, for each factor, the number of rows to see that is just enough."""
-    chosen = _by_masks(cells, trial, listed=False)
+    """Measure, for each factor, the number of rows to see that is just enough; no more of them where that spares no rows.
+
+    Whoever compares more in full need not see more.
+    """
+    chosen, spared_none = _by_masks(cells, trial, listed=False), 0
+    sizes = _up_to(chosen)
     for factor in FACTORS:
-        budgets = [Budget(seen, factor) for seen in _up_to(chosen)]
-        yield from _just_enough(cells, trial, chosen, budgets, recall)
+        tried = list(_just_enough(cells, trial, chosen, [Budget(seen, factor) for seen in sizes], recall))
+        yield from tried
+        enough = min((budget.seen for budget, reached in tried if reached >= recall), default=None)
+        if enough is None:
+            continue
+        spared_none = spared_none + 1 if enough == sizes[-1] else 0
+        if spared_none == 2:
+            return
+        sizes = [seen for seen in sizes if seen <= enough]
 
 
 def _by_rows(cells: Cells, trial: _Trial, recall: float) -> Iterator[tuple[Budget, float]]:
@@ -228,24 +257,41 @@ def _just_enough(
     low, high = 0, len(budgets) - 1
     while low < high:
         middle = (low + high) // 2
-        budget, reached = _measured(cells, trial, chosen, budgets[middle])
+        budget, reached = _measured(cells, trial, chosen, budgets[middle], recall)
         yield budget, reached
         low, high = (low, middle) if reached >= recall else (middle + 1, high)
-    yield _measured(cells, trial, chosen, budgets[low])
+    yield _measured(cells, trial, chosen, budgets[low], recall)
 
 
-def _measured(cells: Cells, trial: _Trial, chosen: Sequence[Chosen], budget: Budget) -> tuple[Budget, float]:
+def _measured(
+    cells: Cells, trial: _Trial, chosen: Sequence[Chosen], budget: Budget, recall: float
+) -> tuple[Budget, float]:
+    """Search for the queries of a trial, until it is certain whether a recall is reached; also return which one surely is."""
     found, took = [], []
-    for query, which, least in zip(trial.queries, trial.which, trial.least, strict=True):
+    for number, (query, least) in enumerate(zip(trial.queries, trial.least, strict=True)):
         began = perf_counter()
         turned = cells.turn.apply(query[None])
-        rows = cells.looked_for(turned, K, chosen[which], cells.ranked(turned), budget)
+        rows = cells.looked_for(turned, K, chosen[number % len(chosen)], cells.ranked(turned), budget)
         similarities = inner_products(cells.vectors, query, rows)
         took.append(perf_counter() - began)
         found.append(min(int(np.count_nonzero(similarities >= least - 1e-6)), K))
-    reached = np.mean(found) / K
-    sure = reached - SURE * np.std(found) / K / np.sqrt(len(found))
-    return replace(budget, took_us=float(np.median(took)) * 1e6, recall=float(reached)), float(sure)
+        if len(found) % FEW_QUERIES == 0 and _certain(found, recall):
+            break
+    reached, error = _mean(found)
+    return replace(budget, took_us=float(np.median(took)) * 1e6, recall=reached), reached - SURE * error
+
+
+def _mean(found: Sequence[int]) -> tuple[float, float]:
+    """Return the mean recall, and the standard error of that."""
+    return float(np.mean(found)) / K, float(np.std(found)) / K / len(found) ** 0.5
+
+
+def _certain(found: Sequence[int], recall: float) -> bool:
+    """Say whether more queries would not change if a recall is reached."""
+    reached, error = _mean(found)
+    return reached + SURE * error < recall or (
+        len(found) >= ENOUGH_QUERIES and reached - 1.5 * SURE * error >= recall
+    )
 
 
 def _few(cells: Cells, queries: Vectors, measured: Measured) -> int:

@@ -63,8 +63,10 @@ class Flat:
     @classmethod
     def of(cls, keys: Keys, vectors: Vectors, *, scanned: bool) -> Flat:
         """Make a segment of rows in any order; `scanned` ones are looked through by FAISS."""
-        order = np.argsort(keys, kind="stable")
-        keys, vectors = keys[order], np.ascontiguousarray(vectors[order])
+        if (keys[1:] < keys[:-1]).any():
+            order = np.argsort(keys, kind="stable")
+            keys, vectors = keys[order], vectors[order]
+        vectors = np.ascontiguousarray(vectors)
         scan = None
         if scanned and len(keys):
             scan = faiss.IndexScalarQuantizer(

@@ -55,6 +55,9 @@ class MemoryIndex:
         repeated = np.array([key for key in found for _ in held[key]], np.int64)
         return repeated, np.concatenate([held[key] for key in found] or [np.zeros((0, self.dim), np.float32)])
 
+    def observed(self, share: float, recall: float) -> None:
+        """Do nothing: it is exact."""
+
 
 def _scores(held: Mapping[int, Vectors], queries: Vectors, keys: Keys) -> Similarities:
     result = np.full((len(queries), len(keys)), np.nan, np.float32)

@@ -15,6 +15,12 @@ from lookalike.core.types import Allowed, Keys, Mask, Similarities, Vectors
 Rows = NDArray[np.int64]
 """Row numbers: int64 [n]."""
 Scores = NDArray[np.float32]
+Stored = NDArray[np.float32] | NDArray[np.float16]
+"""Vectors as they are kept: single precision in memory, half in files."""
+AT_ONCE_BYTES = 8 << 20
+"""Of single precision, when many rows are turned into it: bounds memory."""
+HALF_BITS, HALF_SCALE = np.int32(-0x70002000), np.float32(2.0**112)
+""" 0x8fffe000: where sign, exponent and fraction of a half come to lie in a float32, and what that is too small by."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +36,8 @@ class Owners:
     starts: Rows
     order: Rows | None
     alive: Mask
-    all_alive: bool
+    dead: int
+    """How many rows are not."""
     dense: bool
     """Whether the rows are one for each of a run of keys, in order: then a mask over keys is one over rows."""
 
@@ -42,8 +49,8 @@ class Owners:
         products, starts = np.unique(keys if order is None else keys[order], return_index=True)
         dense = ordered and len(products) == len(keys) > 0 and keys[-1] - keys[0] == len(keys) - 1
         living = np.ones(len(keys), bool) if alive is None else alive
-        every = alive is None or bool(alive.all())
-        return cls(keys, products, np.append(starts, len(keys)), order, living, every, bool(dense))
+        dead = 0 if alive is None else len(keys) - int(np.count_nonzero(alive))
+        return cls(keys, products, np.append(starts, len(keys)), order, living, dead, bool(dense))
 
     @property
     def one_row_each(self) -> bool:
@@ -53,7 +60,12 @@ class Owners:
     @property
     def live_share(self) -> float:
         """The share of the rows that are alive; 1 for none."""
-        return 1.0 if self.all_alive else float(self.alive.mean())
+        return 1.0 - self.dead / max(len(self.keys), 1)
+
+    @property
+    def all_alive(self) -> bool:
+        """Whether no row is dead."""
+        return not self.dead
 
     def rows_of(self, keys: Keys) -> tuple[Rows, Rows]:
         """Return the live rows of products, and for each row the position of its product in `keys`."""
@@ -80,18 +92,19 @@ class Owners:
             return self
         alive = self.alive.copy()
         alive[rows] = False
-        return replace(self, alive=alive, all_alive=False)
+        return replace(self, alive=alive, dead=self.dead + len(rows))
 
     def mask(self, allowed: Allowed | None) -> Mask | None:
         """Return which rows are alive and of products that are let through, bool [rows]; None for all of them."""
         if allowed is None:
             return None if self.all_alive else self.alive
-        mask = self._of_keys(allowed.mask)
+        mask = self.belonging_to(allowed.mask)
         if not self.all_alive:
             mask = mask & self.alive
         return mask
 
-    def _of_keys(self, mask: Mask) -> Mask:
+    def belonging_to(self, mask: Mask) -> Mask:
+        """Return which rows, dead ones included, are of products that a mask over keys lets through: bool [rows]."""
         if self.dense and self.products[-1] < len(mask):
             return mask[self.products[0] : self.products[-1] + 1]
         if len(self.products) and self.products[-1] >= len(mask):
@@ -126,12 +139,14 @@ def stay_on_this_thread() -> None:
     faiss.omp_set_num_threads(1)
 
 
-def inner_products(vectors: Vectors, query: Scores, rows: Rows | None) -> Scores:
+def inner_products(vectors: Stored, query: Scores, rows: Rows | None) -> Scores:
     """Return the inner products with all rows or some, float32 [n], by FAISS's kernels.
 
     They neither gather the rows nor start threads: BLAS threads that meet a busy machine wait on each other for whole time
-    slices.
+    slices. Half-precision rows are gathered, and compared as they are but for where their bits lie.
     """
+    if vectors.dtype == np.float16:
+        return _of_halves(vectors, query, rows)
     count, dim = vectors.shape
     result = np.empty(count if rows is None else len(rows), np.float32)
     if rows is None:
@@ -144,7 +159,60 @@ def inner_products(vectors: Vectors, query: Scores, rows: Rows | None) -> Scores
     return result
 
 
-def all_inner_products(vectors: Vectors, queries: Vectors, rows: Rows | None) -> Similarities:
+def _of_halves(vectors: Stored, query: Scores, rows: Rows | None) -> Scores:
+    result = np.empty(len(vectors) if rows is None else len(rows), np.float32)
+    scaled = query * HALF_SCALE  # what the rows are too small by
+    step = rows_at_once(vectors.shape[1])
+    for start in range(0, len(result), step):
+        part = slice(start, start + step)
+        result[part] = inner_products(_widened(vectors[part if rows is None else rows[part]]), scaled, None)
+    return result
+
+
+def _widened(halves: Stored) -> Vectors:
+    """Return half-precision rows as float32 rows that are 2^-112 of them: ten times as fast as `astype` (F. Giesen, 2012,
+    "Half to float done quick"). They must be finite."""
+    bits = np.ascontiguousarray(halves).view(np.int16).astype(np.int32)
+    bits <<= 13
+    bits &= HALF_BITS
+    return bits.view(np.float32)
+
+
+def taken(vectors: Stored, rows: Rows | slice) -> Vectors:
+    """Return some rows as float32 [n, dim]; a slice of what is float32 is a view."""
+    chosen = vectors[rows]
+    return _widened(chosen) * HALF_SCALE if chosen.dtype == np.float16 else np.asarray(chosen, np.float32)
+
+
+def rows_at_once(dim: int) -> int:
+    """Return how many rows of single precision are `AT_ONCE_BYTES`."""
+    return max(AT_ONCE_BYTES // (4 * dim), 1)
+
+
+def nearest_rows(
+    vectors: Stored, queries: Vectors, count: int, mask: Mask | None = None
+) -> tuple[Scores, NDArray[np.int64]]:
+    """Compare queries with all rows, or those of a mask; return the best `count` of each, best first, and their row numbers.
+
+    Fewer are filled up with -inf and -1. Reads a few megabytes of rows at a time, by matrix products on one thread.
+    """
+    heap = faiss.ResultHeap(len(queries), count, keep_max=True)
+    step = rows_at_once(vectors.shape[1])
+    for start in range(0, len(vectors), step):
+        rows = np.arange(start, min(start + step, len(vectors)))
+        if mask is not None:
+            rows = rows[mask[rows]]
+        if not len(rows):
+            continue
+        whole = len(rows) == min(step, len(vectors) - start)
+        part = np.ascontiguousarray(taken(vectors, slice(start, start + len(rows)) if whole else rows))
+        found, at = faiss.knn(queries, part, min(count, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)
+        heap.add_result(found, rows[at])
+    heap.finalize()
+    return heap.D, heap.I
+
+
+def all_inner_products(vectors: Stored, queries: Vectors, rows: Rows | None) -> Similarities:
     """Return the inner products of several queries, float32 [queries, n]."""
     found = np.empty((len(queries), len(vectors) if rows is None else len(rows)), np.float32)
     for number, query in enumerate(queries):

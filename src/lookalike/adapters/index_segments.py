@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from lookalike.adapters.index_rows import Owners, Scores, stay_on_this_thread
+from lookalike.adapters.index_rows import Owners, Scores, Stored, stay_on_this_thread
 from lookalike.adapters.index_snapshot import Opened, Unusable, Writing
 from lookalike.core.types import Allowed, Candidates, Keys, Similarities, Vectors
 from lookalike.core.vectors import unit_rows
@@ -27,8 +27,8 @@ class Segment(Protocol):
         ...
 
     @property
-    def vectors(self) -> Vectors:
-        """All rows, float32 [rows, dim]."""
+    def vectors(self) -> Stored:
+        """All rows, [rows, dim]."""
         ...
 
     def rows(self, numbers: Keys) -> Vectors:
@@ -139,6 +139,9 @@ class SegmentedIndex:
     def get(self, keys: Keys) -> tuple[Keys, Vectors]:
         return held_by(self._segments, np.unique(keys), self.dim)
 
+    def observed(self, share: float, recall: float) -> None:
+        """Do nothing: what is exact has nothing to learn of it."""
+
 
 def _merged(found: list[tuple[Keys, Scores]], pool: int) -> tuple[Keys, Scores]:
     """Return the best of several segments, best first; no product is alive in two of them."""
@@ -157,12 +160,14 @@ def held_by(segments: tuple[Segment, ...], keys: Keys, dim: int) -> tuple[Keys, 
         rows, _ = segment.owners.rows_of(keys)
         found_keys.append(segment.owners.keys[rows])
         found.append(segment.rows(rows))
-    held = np.concatenate(found_keys)
+    held, vectors = np.concatenate(found_keys), np.concatenate(found)
+    if (held[1:] >= held[:-1]).all():
+        return held, vectors
     order = np.argsort(held, kind="stable")
-    return held[order], np.concatenate(found)[order]
+    return held[order], vectors[order]
 
 
-def save_rows(into: Writing, name: str, owners: Owners, vectors: Vectors) -> None:
+def save_rows(into: Writing, name: str, owners: Owners, vectors: Stored) -> None:
     """Write the rows of a segment: keys, which are alive, and the vectors as they are."""
     into.array(f"{name}.keys", owners.keys)
     into.array(f"{name}.alive", owners.alive)

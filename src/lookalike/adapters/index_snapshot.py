@@ -39,8 +39,8 @@ except ImportError:  # Windows; there, only one process may write snapshots
 
 log = logging.getLogger("lookalike.snapshots")
 
-FORMAT = 1
-"""Of the manifest and of what indexes put into files: a newer one is left alone."""
+FORMAT = 2
+"""Of the manifest and of what indexes put into files: a newer one is left alone. 2: vectors may be in half precision."""
 MANIFEST = "manifest.json"
 NAMED, PARTIAL = "snapshot-", "partial-"
 KEPT = 2

@@ -111,6 +111,14 @@ class VectorIndex(Protocol):
         """Return all vectors of these products, with the key of each, ordered by key."""
         ...
 
+    def observed(self, share: float, recall: float) -> None:
+        """Take note of what a live search found of the true nearest, 0 to 1.
+
+        `share` is that of the vectors which its filter lets through, 1 without one. An index that finds less than it promised may
+        look further from then on; an exact one need not.
+        """
+        ...
+
 
 class LexicalIndex(Protocol):
     """Finds products by the words of a phrase, as they are written. `core.lexical` says what a score is: 0 to 1, exact.

@@ -116,6 +116,9 @@ class Shadow:
         if share is not None:
             selectivity = selectivity_of(question, found.matched, products)
             self._metrics.recall.labels(found.plan, selectivity).observe(share)
+            let_through = 1.0 if question.get("where") is None else found.matched / max(products, 1)
+            for index in self._shop.spaces.values():
+                index.observed(let_through, share)
         return "measured"
 
     def _settled(self) -> int | None:

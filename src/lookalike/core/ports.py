@@ -114,8 +114,8 @@ class VectorIndex(Protocol):
     def observed(self, share: float, recall: float) -> None:
         """Take note of what a live search found of the true nearest, 0 to 1.
 
-        `share` is that of the vectors which its filter lets through, 1 without one. An index that finds less than it promised may
-        look further from then on; an exact one need not.
+        `share` is that of the vectors which its filter lets through, 1 without one. An index that finds less than it promised
+        may look further from then on; an exact one need not.
         """
         ...
 

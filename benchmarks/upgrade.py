@@ -5,7 +5,7 @@
 
 Works on a copy of the shop. Threads of this process and clients of a `lookalike serve` search all the time; what is counted are
 searches that failed, and those with fewer results than before. After the way back every answer must be what it was, to the last
-bit of its scores. `--made` goes from one small CLIP model to another, both with random weights (needs the extra `torch`).
+bit of its scores: so indexes are exact here, as cells are learned anew. `--made` goes from one small CLIP model to another, both with random weights (needs the extra `torch`).
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def measured(place: Path, to: str, asked: argparse.Namespace) -> dict[str, Any]:
     """Upgrade, compare, go over, and back, under searches."""
     took: dict[str, float] = {}
     with ExitStack() as stack:
-        shop = stack.enter_context(lookalike.open(place))
-        served = stack.enter_context(serving(place, rates__per_s=0, follow_s=FOLLOW_S))
+        shop = stack.enter_context(lookalike.open(place, settings=Settings(index="exact")))
+        served = stack.enter_context(serving(place, index="exact", rates__per_s=0, follow_s=FOLLOW_S))
         upgrade = stack.enter_context(Upgrade(place))
         ids = shop.sample(asked.questions)
         titles = {id_: product.title for id_, product in shop.get(ids).items()}

@@ -44,10 +44,11 @@ class Served:
 
 
 @contextmanager
-def serving(place: Path, workers: int = 1, **settings: object) -> Iterator[Served]:
+def serving(place: Path, workers: int = 1, *, index: str = "auto", **settings: object) -> Iterator[Served]:
     """Serve a copy of a shop until the block ends. `settings` are of the service: shadow_share=0.1, batching__images=1."""
     folder = place.parent
     env = {f"LOOKALIKE_SERVICE__{name.upper()}": str(value).lower() for name, value in settings.items()}
+    env["LOOKALIKE_INDEX"] = index
     words = ["serve", "--shop", str(place), "--port", "0", "--workers", str(workers)]
     log = folder / "served.log"
     with (

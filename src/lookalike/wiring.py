@@ -242,8 +242,8 @@ def answers_name(catalog: Catalog, settings: Settings) -> str:
     """Return a name for what a catalogue answers: the same in two processes if equal questions get equal answers at one
     moment of the change sequence, with the same encoders and the same code."""
     which = load("lookalike.adapters.catalog_sql_identity:identity")(catalog)
-    read_by = settings.images, settings.search, settings.index, settings.index_recall
-    return content_hash(repr((which, read_by)))
+    found_by = settings.index, settings.index_recall, settings.index_memory_bytes
+    return content_hash(repr((which, settings.images, settings.search, found_by)))
 
 
 def image_loader(base: Path, settings: Settings, *, allow_local: bool = True) -> ImageLoader:

@@ -140,7 +140,7 @@ def test_endless_texts_are_not_kept_whole() -> None:
     where = Or(tuple(compare("brand", "=", "x" * 100) for _ in range(300)))
     result = SearchResult((), 0, "exact", {}, {}, None, "seq-1")
     parts = [{"text": "y" * 1999}, {"text": "z" * 1999}]
-    kept = logged(Answered("q", {"parts": parts, "where": where}, result), None)
+    kept = logged(Answered("q", {"parts": parts, "where": where}, result, diversity=None), None)
     assert (len(kept.user_query), kept.where, kept.took_ms, kept.diversity) == (2000, None, 0.0, None)
 
 

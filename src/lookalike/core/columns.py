@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
@@ -231,6 +232,7 @@ class Columns:
         self._remembered = RememberedFilters()
         for name in FIELDS:
             self._columns[name] = Column(self._capacity)
+        self._types = self._types_now()
 
     def __len__(self) -> int:
         """Count the products that may be found."""
@@ -246,9 +248,15 @@ class Columns:
         live = self._live
         return [key < len(live) and bool(live[key]) for key in keys]
 
-    def types(self) -> dict[str, frozenset[type]]:
-        """Return the columns there are and the scalar types each holds."""
-        return {name: column.types() for name, column in sorted(list(self._columns.items()))}
+    def types(self) -> Mapping[str, frozenset[type]]:
+        """Return the columns there are, by name, and the scalar types each holds; what is returned never changes.
+
+        Each search asks for it several times, so it is put together by whoever changes a column.
+        """
+        return self._types
+
+    def _types_now(self) -> Mapping[str, frozenset[type]]:
+        return MappingProxyType({name: self._columns[name].types() for name in sorted(self._columns)})
 
     def set(self, keys: Sequence[int], products: Sequence[Product]) -> None:
         """Insert or replace the fields of products."""
@@ -263,6 +271,7 @@ class Columns:
                 self._columns.setdefault(_column_name(name), Column(self._capacity))
             for name, column in self._columns.items():
                 column.set(at, [field_value(product, name) for product in products])
+            self._types = self._types_now()
             self._live[at] = [product.active for product in products]
 
     def delete(self, keys: Iterable[int]) -> None:

@@ -95,7 +95,8 @@ def retrieve(
         keys, bounds = _pools(view, probes, among, width)
         pool = _scored(view, probes, mode, keys, count)
         last = pool.relevance[-1] if len(pool.keys) == count else -np.inf
-        if not bounds or last >= ceiling(bounds, mode) * (1.0 if exact else ROUGHLY):
+        is_ranked = alone and len(pool.keys) == count  # what comes after is no better, however little these are worth
+        if not bounds or is_ranked or last >= ceiling(bounds, mode) * (1.0 if exact else ROUGHLY):
             return replace(pool, plan=plan, complete=not bounds and pool.complete)
         if among.allowed.count <= SCORE_ALL:
             return _scored(view, probes, mode, among.keys(), count)

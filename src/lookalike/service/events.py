@@ -63,7 +63,7 @@ async def report(request: Request, state: StateNow, shop: ShopNow) -> Response:
 
     What is accepted survives any end of the process, and what is sent again counts once: who got no answer, or an error, sends
     the same body again. Two events are the same if they have the same `event_id`, `client_id` and `session_id`; without an
-    `event_id`, if all their fields are the same and there is a `timestamp` or a `query_id` among them.
+    `event_id`, if all that is kept of them is the same and there is a `timestamp` or a `query_id` among it.
 
     An event of a search that is not known (any more), or of a product that was not found, is kept all the same; `unknown` says
     which, and it is left out where it would count for something.

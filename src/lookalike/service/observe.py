@@ -21,7 +21,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lookalike.api import Shop
-from lookalike.core.clicks import diversity_in
 from lookalike.core.query import SearchResult
 from lookalike.service.workers import METRICS_FOLDER
 
@@ -155,12 +154,11 @@ class Metrics:
         )
         self.fresh.set(time())  # before there is a shop, nothing is out of date
 
-    def searched(self, kind: str, result: SearchResult) -> None:
-        """Count one search."""
+    def searched(self, kind: str, result: SearchResult, diversity: float | None) -> None:
+        """Count one search; `diversity` is that of its hits, see `core.clicks`."""
         for stage, took_ms in result.took_ms.items():
             self.search_seconds.labels(kind, stage).observe(took_ms / 1e3)
         self.results.labels(kind).observe(len(result.hits))
-        diversity = diversity_in(hit.product for hit in result.hits)
         if diversity is not None:
             self.diversity.labels(kind).observe(diversity)
         if not result.hits:

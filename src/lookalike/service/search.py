@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lookalike.api import Shop
+from lookalike.core.clicks import diversity_in
 from lookalike.core.errors import InputError, LimitError, LookalikeError, QueryError
 from lookalike.core.filters import And, Compare, Filter, Or, compare
 from lookalike.core.query import SearchResult
@@ -309,10 +310,11 @@ def _made(
 def _counted(request: Request, state: State, options: Options, asked: Asked) -> tuple[str, bytes]:
     """Count and log an answer, kept or not; return its id, and itself as it goes out."""
     answer, search_id = asked.answer, new_search_id()
-    state.metrics.searched(asked.kind, answer.result)
+    diversity = diversity_in(hit.product for hit in answer.result.hits)
+    state.metrics.searched(asked.kind, answer.result, diversity)
     if state.shadow is not None and not answer.cached:
         state.shadow.saw(asked.question, answer.result)
-    _log(request, state, options, Answered(search_id, asked.question, answer.result))
+    _log(request, state, options, Answered(search_id, asked.question, answer.result, diversity))
     return search_id, in_full(answer.body, search_id, answer.result.took_ms, cached=answer.cached)
 
 

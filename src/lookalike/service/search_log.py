@@ -12,7 +12,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Final
 
-from lookalike.core.clicks import Event, LoggedSearch, diversity_in, kind_of
+from lookalike.core.clicks import Event, LoggedSearch, kind_of
 from lookalike.core.errors import InputError, LookalikeError
 from lookalike.core.filter_text import to_text
 from lookalike.core.filters import Filter
@@ -50,11 +50,12 @@ class EventSettings:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A question, what was found, and the id the answer went out with."""
+    """A question, what was found and how different that is (`core.clicks`), and the id the answer went out with."""
 
     search_id: str
     question: Question
     result: SearchResult
+    diversity: float | None
 
 
 def client_of(headers: Mapping[str, str]) -> str | None:
@@ -82,7 +83,7 @@ def logged(answered: Answered, client_id: str | None) -> LoggedSearch:
         matched=result.matched,
         plan=result.plan,
         took_ms=result.took_ms.get("total", 0.0),
-        diversity=diversity_in(hit.product for hit in result.hits),
+        diversity=answered.diversity,
         continued="cursor" in question,
         **counted,
     )

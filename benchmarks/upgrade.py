@@ -5,8 +5,8 @@
 
 Works on a copy of the shop. Threads of this process and clients of a `lookalike serve` search all the time; what is counted are
 failed searches, and those with fewer results than before. After the way back every answer must be what it was, to the last
-bit of its scores; so indexes are exact here, as cells are learned anew. `--made` goes from one small CLIP model to another, both
-with random weights (needs the extra `torch`).
+bit of its scores; so indexes are exact here, as cells are learned anew. `--made` goes from one small CLIP model to another,
+both with random weights (needs the extra `torch`).
 """
 
 from __future__ import annotations

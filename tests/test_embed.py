@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 import lookalike
 from lookalike.adapters.catalog_sql import SqlCatalog
+from lookalike.adapters.embeddings_parquet import MadeBy
 from lookalike.adapters.embeddings_parquet_given import GivenVectors
 from lookalike.cli.main import app
 from lookalike.core.errors import EncoderMismatch, InputError, LookalikeError, SourceError, VectorError
@@ -71,7 +73,7 @@ def test_a_shop_takes_the_vectors_it_would_have_made(tmp_path: Path, file: Path)
     with lookalike.open(tmp_path / "taking.db", encoder=taking, settings=SETTINGS) as shop:
         report = shop.index(rows(COUNT), embeddings=[file])
         assert (taking.pictures, report.encoded[IMAGE], report.encoded[TITLE]) == (0, 0, 0)
-        assert report.given > 2 * COUNT
+        assert report.given == 3 * COUNT
         assert [(h.product.id, h.score) for h in shop.search(image=drawn((220, 30, 30)), k=20).hits] == wanted
         assert shop.picture_of("P003")  # thumbnails are made all the same
     assert same(stored(tmp_path / "taking.db", taking), stored(tmp_path / "plain.db", plain))
@@ -209,6 +211,38 @@ def test_parts_make_up_the_whole(tmp_path: Path) -> None:
             embed(rows(3), folder / "x.parquet", encoder=eye(), part=wrong)
 
 
+def test_parts_are_read_as_the_whole_is(tmp_path: Path) -> None:
+    """Also where the first rows of one of them lack a column."""
+    some = rows(COUNT)
+    for row in some[::2]:
+        del row["image"]
+    seen: list[object] = []
+    for part in ((1, 1), (1, 2), (2, 2)):
+        out = tmp_path / f"{part[0]}-{part[1]}.parquet"
+        embed(some, out, encoder=eye(), part=part, on_start=lambda source, columns: seen.append(columns))
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_of_two_runs_into_one_file_the_second_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="locks of files are those of POSIX")
+    file = tmp_path / "v.parquet"
+
+    def another(done: int) -> None:
+        with pytest.raises(InputError, match="another run is making") as caught:
+            embed(rows(COUNT), file, encoder=eye(), part=(2, 2))
+        assert "--out" in caught.value.hint
+
+    assert embed(rows(COUNT), file, encoder=eye(), progress=another).vectors == 3 * COUNT
+    assert table(file).num_rows == 3 * COUNT and not (tmp_path / "v.parquet.work").exists()
+
+
+def test_a_part_without_a_row_is_an_empty_file(tmp_path: Path) -> None:
+    report = embed(rows(1), tmp_path / "v.parquet", encoder=eye(), part=(2, 2), npy=True)
+    assert (report.vectors, report.ingest.read) == (0, 0)
+    assert np.load(tmp_path / "v.npy").shape == (0, 12)
+    assert len((tmp_path / "v.rows.csv").read_text().splitlines()) == 1
+
+
 # --- what a shop refuses ------------------------------------------------------------------------------------------------
 
 
@@ -236,6 +270,15 @@ def of_nobody(file: Path) -> None:
     pq.write_table(table(file).replace_schema_metadata({}), file)
 
 
+def of_other_type(file: Path) -> None:
+    held = table(file)
+    words = pa.array(["x"] * held.num_rows)
+    metadata = held.schema.metadata
+    pq.write_table(
+        held.drop_columns("vector").append_column("vector", words).replace_schema_metadata(metadata), file
+    )
+
+
 def cut_off(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-200])
 
@@ -256,6 +299,7 @@ WRONG: dict[str, tuple[Any, type[LookalikeError], str]] = {
     "infinite": (lambda file: with_first_vector(file, [float("inf")] * 12), VectorError, "'P000' has NaN"),
     "zero": (lambda file: with_first_vector(file, [0.0] * 12), VectorError, "a length other than 1"),
     "nobody": (of_nobody, InputError, "which encoder"),
+    "type": (of_other_type, InputError, "no column 'vector', or one of another type"),
     "cut": (cut_off, SourceError, "cannot be read as Parquet"),
     "twice": (twice, InputError, "twice"),
     "two": (two_of_one_content, InputError, "two different vectors"),
@@ -272,6 +316,15 @@ def test_a_file_that_is_wrong_changes_nothing(tmp_path: Path, file: Path, case: 
         with pytest.raises(kind, match=said) as caught:
             shop.index(rows(COUNT), embeddings=[file])
         assert caught.value.hint and len(shop) == 0 and shop.sequence == 0
+
+
+def test_a_full_disk_is_not_blamed_on_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    with Path("/dev/full").open("r+b", buffering=0) as full:
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full)
+        with pytest.raises(OSError, match="No space"):
+            GivenVectors([file], {IMAGE: MadeBy("eye", "eye-1", 12)})
 
 
 def test_vectors_of_another_encoder_are_refused_with_its_name(tmp_path: Path, file: Path) -> None:

@@ -29,7 +29,7 @@ from lookalike.core.errors import EncoderMismatch, InputError, LookalikeError
 from lookalike.core.images import decode
 from lookalike.core.types import DESCRIPTION, IMAGE, TITLE
 from lookalike.embed import embed
-from lookalike.engine.backfill import reader_of
+from lookalike.engine.backfill import BATCH, reader_of
 from lookalike.engine.comparison import overlap, rank_biased_overlap
 from lookalike.engine.encoders import signature_of
 from lookalike.service.app import admit, create_app
@@ -274,7 +274,14 @@ def test_what_another_process_left_behind_does_not_count_as_made(place: Path, mo
         assert second is not None
         upgrade.clean()
         upgrade._catalog.set_position(reader_of(second), upgrade._catalog.sequence())
-        assert upgrade.start(model).products == COUNT
+
+        def killed(products: int) -> None:
+            upgrade._catalog.set_position(reader_of(second), upgrade._catalog.sequence())
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            upgrade.start(model, progress=killed)
+        assert upgrade.start(model).products == COUNT - BATCH
         upgrade.finish()
     with lookalike.open(place) as shop:
         assert {len(shop.spaces[space]) for space in SPACES} == {COUNT}
@@ -286,6 +293,23 @@ def test_a_run_stops_when_another_process_lets_go_of_what_it_makes(place: Path, 
             upgrade.start(model, progress=lambda products: other.clean() and None)
         assert upgrade.state.beside is None
         assert upgrade.start(model).products == COUNT
+
+
+def test_a_run_does_not_take_another_beginning_for_its_own(place: Path, model: str) -> None:
+    """Let go of, and begun again with the same encoder, while it is made: the vectors that it counts on are gone."""
+
+    def begun_again(products: int) -> None:
+        assert other.clean() > 0
+        assert other.start(model).products == COUNT
+
+    with Upgrade(place) as upgrade, Upgrade(place) as other:
+        with pytest.raises(LookalikeError, match="somebody else"):
+            upgrade.start(model, progress=begun_again)
+        assert upgrade.status()["complete"]
+        second = upgrade.state.beside
+        assert second is not None
+        ids = [f"P{number:03d}" for number in range(COUNT)]
+        assert all(found == set(SPACES) for found in held(place, ids, second.main.fingerprint).values())
 
 
 def test_embedding_anew_does_not_lose_an_upgrade_that_began_meanwhile(place: Path, model: str) -> None:

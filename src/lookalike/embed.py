@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,11 @@ from lookalike.engine.encoders import Encoders
 from lookalike.engine.ingest import CHUNK_IMAGES, Ingest, IngestReport
 from lookalike.intake import first_rows
 from lookalike.settings import Settings, load_settings
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows
+    flock = None  # type: ignore[assignment]
 
 WORK = ".work"
 """What the folder of what is made so far is called after the file."""
@@ -95,17 +100,16 @@ def embed(  # noqa: PLR0913 - one call, as people type it
             hint="Leave out --npy, or --text-encoder.",
         )
     opened, base = wiring.open_source(source, query)
+    samples = first_rows(opened)  # of the whole: all parts are to be read alike, and as `index` reads them
+    recognised = recognise(columns_of(samples), samples, columns or {}, split or {})
     if part != (1, 1):
         opened = Part(opened, *part)
-    samples = first_rows(opened)
-    recognised = recognise(columns_of(samples), samples, columns or {}, split or {})
     with ExitStack() as stack:
         # What an earlier run left: another encoder's vectors are not written over.
         earlier = [out] if out.is_file() else []
         given = stack.enter_context(wiring.given_vectors(earlier, encoders))
         on_start(opened, recognised)
-        work = out.with_name(out.name + WORK)
-        work.mkdir(parents=True, exist_ok=True)
+        work = stack.enter_context(_work_on(out))
         catalog = stack.enter_context(closing(wiring.open_catalog(work / "made.db", create=True)))
         loader = stack.enter_context(closing(wiring.image_loader(Path(images) if images else base, settings)))
         ingest = Ingest(
@@ -122,7 +126,6 @@ def embed(  # noqa: PLR0913 - one call, as people type it
         report = ingest.run(opened, partial(read_row, columns=recognised), progress)
         ingest.prune(any_share=True)  # what an interrupted run made of rows that are gone since
         written = wiring.write_embeddings(out, encoders, vectors_of(catalog, encoders), half=half)
-    shutil.rmtree(work)
     if npy:
         wiring.write_array(out, out.with_suffix(".npy"), out.with_suffix(".rows.csv"))
     return EmbedReport(report, written)
@@ -167,6 +170,25 @@ def _require_possible(out: Path, part: tuple[int, int]) -> None:
     number, of = part
     if not 1 <= number <= of:
         raise InputError(f"there is no part {number} of {of}", hint="Parts are 1/4, 2/4, 3/4 and 4/4.")
+
+
+@contextmanager
+def _work_on(out: Path) -> Iterator[Path]:
+    """Yield the folder of what is made so far of a file, and drop it when all is done; raise InputError if others use it."""
+    work = out.with_name(out.name + WORK)
+    work.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        if flock is not None:
+            lock = stack.enter_context((work / "lock").open("wb"))
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"another run is making {out}",
+                    hint="Wait for it, or give this one an --out of its own.",
+                ) from None
+        yield work
+        shutil.rmtree(work)
 
 
 def _encoders(encoder: str | Encoder, text_encoder: str | Encoder | None, settings: Settings) -> Encoders:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 
 from lookalike import wiring
 from lookalike.api import Shop
@@ -105,11 +106,10 @@ class Upgrade:
             given = nothing_given
             if embeddings:  # before anything is begun: they may be another encoder's
                 given = stack.enter_context(wiring.given_vectors(embeddings, encoders))
-            self._begin(asked)
+            second = self._begin(asked)
             loader = None
             if originals is not None:
                 loader = stack.enter_context(closing(wiring.image_loader(originals, self._settings)))
-            second = self._second()
 
             def told(products: int) -> None:
                 if self.state.beside != second:
@@ -120,19 +120,20 @@ class Upgrade:
             backfill = Backfill(self._catalog, self._shelf(second), on_problem, limits, loader, given)
             return backfill.run(rate, told)
 
-    def _begin(self, asked: Generation) -> None:
-        """Name the second generation, unless it is named; of two who name different ones, one is refused."""
+    def _begin(self, asked: Generation) -> Generation:
+        """Name the second generation, unless it is named, and return it; of two who name different ones, one is refused.
+
+        Each beginning is marked: whoever still makes or finishes one that was let go of does not take the next for it.
+        """
+        named = replace(asked, learned=f"{learned_suffix(asked)}.{token_hex(4)}")
         while True:
             said = self._held()
             held = Generations.from_bytes(said)
             self._require_other(held, asked)
             if held.beside is not None:
-                return
-            named = replace(asked, learned=learned_suffix(asked))
-            # Whoever was making it when it was let go of, in another process, may have gone on a little.
-            self._catalog.set_position(reader_of(named), 0)
+                return held.beside
             if self._replaced(said, replace(held, beside=named, stage="next")):
-                return
+                return named
 
     def _replaced(self, said: bytes, state: Generations) -> bool:
         """Write the state, unless somebody else wrote one since it was read."""

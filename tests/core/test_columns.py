@@ -123,6 +123,18 @@ def test_types_numbers_and_codes_tell_what_products_hold(changes: list[Step]) ->
         assert [code == 0 for code in codes] == [not v for v in [*coded, ()]]
 
 
+def test_types_are_put_together_by_who_changes_a_column() -> None:
+    columns = Columns()
+    columns.set([1], [Product("P1", price=2.0)])
+    before = columns.types()
+    columns.delete([1])
+    assert columns.types() is before
+    columns.set([2], [Product("P2", brand="Aro", attributes={"size": "M"})])
+    columns.set([3], [Product("P3", attributes={"size": 42})])
+    assert columns.types() == {**before, "id": {str}, "brand": {str}, "size": {str, float}}
+    assert "size" not in before and not before["brand"] and list(columns.types()) == sorted(columns.types())
+
+
 def one(**fields: Any) -> Columns:
     columns = Columns()
     columns.set([3], [Product("P3", **fields)])

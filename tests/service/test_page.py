@@ -344,6 +344,27 @@ def test_categories_count_products_once(page: Any) -> None:
     assert page.locator("#said").text_content().startswith(f"{count} ")
 
 
+def test_categories_are_a_choice_though_with_those_above_them_they_are_many(
+    context: Any, address: str
+) -> None:
+    page = context.new_page()
+    paths = [f"Top {number}" for number in range(4)] + [
+        f"Top {number % 4}/Low {number}" for number in range(196)
+    ]
+
+    def crowd(route: Any) -> None:
+        response = route.fetch()
+        counted = {"category": [{"value": path, "count": 1} for path in paths]}
+        route.fulfill(response=response, json={**response.json(), "facets": counted})
+
+    page.route(re.compile(r"/v1/search$"), crowd)
+    page.goto(address)
+    page.wait_for_selector(f"{ANSWERED} .card")
+    rows = page.locator('[data-column="category"] .choice')
+    rows.first.wait_for()
+    assert rows.count() == 4
+
+
 def test_lines_and_buttons_are_explained(page: Any) -> None:
     assert page.locator("#legend").is_hidden()
     page.fill("#words", "red shirt")

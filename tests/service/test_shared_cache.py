@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import sys
 import time
@@ -13,10 +14,12 @@ from threading import Event
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 from test_kept import lasting, state_of
 
 import lookalike
+from lookalike.adapters import catalog_sql_identity
 from lookalike.adapters.catalog_sql import SqlCatalog
 from lookalike.adapters.catalog_sql_identity import identity
 from lookalike.core.errors import InputError, MissingExtra
@@ -149,9 +152,47 @@ def test_a_catalogue_that_is_made_anew_is_another(tmp_path: Path) -> None:
     assert name() != first
 
 
+def test_two_processes_that_name_a_catalogue_at_one_moment_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (SqlCatalog.open(tmp_path / "shop.db") for _ in range(2))
+    draw, names = catalog_sql_identity.token_hex, []
+
+    def drawn_beside(size: int) -> str:
+        monkeypatch.setattr(catalog_sql_identity, "token_hex", draw)
+        names.append(identity(other))  # between the look of one and what it writes
+        return draw(size)
+
+    monkeypatch.setattr(catalog_sql_identity, "token_hex", drawn_beside)
+    names += [identity(one), identity(one), identity(other)]
+    assert len(names) == 4 and len(set(names)) == 1
+    one.close()
+    other.close()
+
+
+def test_a_server_that_each_machine_calls_localhost_is_another_on_each(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = SqlCatalog.open(postgres_url)
+    far = sa.make_url("postgresql+psycopg://me@db.example/shop")
+    here, there = identity(catalog), catalog_sql_identity._place(far)
+    monkeypatch.setattr(platform, "node", lambda: "elsewhere")
+    assert identity(catalog) != here  # it is reached by a socket
+    assert catalog_sql_identity._place(far) == there
+    catalog.close()
+
+
 def test_a_catalogue_in_postgres_has_a_name_without_its_password(postgres_url: str) -> None:
     with lookalike.open(postgres_url) as shop:
         assert len(shop.answers_name) == 32 and shop.answers_name == shop.answers_name
+
+
+def test_an_index_that_holds_less_of_a_vector_answers_under_another_name(place: Path) -> None:
+    names = set()
+    for given in ({}, {"index_memory_bytes": 10_000_000}, {"index_recall": 0.9}, {"cache_ttl_s": 5}):
+        with lookalike.open(place, create=False, settings=Settings(**given)) as shop:  # type: ignore[arg-type]
+            names.add(shop.answers_name)
+    assert len(names) == 3  # how long something is kept changes no answer
 
 
 def test_searches_go_on_when_redis_is_killed_and_when_it_is_back(

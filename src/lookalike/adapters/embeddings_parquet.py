@@ -36,7 +36,9 @@ FORMAT: Final = 1
 KEY: Final = b"lookalike"
 ROWS_AT_ONCE: Final = 4_096
 NAMES: Final = ("id", "space", "content_hash", "ref")
-AGAIN: Final = "It may be cut off, or no Parquet at all: copy it again, or run `lookalike embed` again."
+AGAIN: Final = (
+    "It may be cut off, or no Parquet at all: copy it again, or take it away and run `lookalike embed` again."
+)
 WRITTEN_BY: Final = "Vectors that can be brought in are written by `lookalike embed`."
 
 
@@ -99,7 +101,7 @@ def write_array(source: Path, array: Path, names: Path) -> tuple[int, int]:
                 lines = csv.writer(stream)
                 lines.writerow(NAMES)
                 start = 0
-                for batch in file.iter_batches(ROWS_AT_ONCE):
+                for batch in batches(file, source):
                     numbers = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
                     rows[start : start + batch.num_rows] = numbers.reshape(batch.num_rows, -1)
                     lines.writerows(zip(*(batch.column(name).to_pylist() for name in NAMES), strict=True))
@@ -147,18 +149,26 @@ def _replacing(path: Path) -> Iterator[Path]:
 # --- reading ------------------------------------------------------------------------------------------------------------
 
 
-def made_by(path: Path) -> dict[str, MadeBy]:
-    """Return who made the vectors of each space of a file; raise SourceError or InputError if it has none."""
-    with opened(path) as file:
-        return makers(file, path)
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Yield an open Parquet file; raise SourceError for what is none."""
+    with _reading(path):
+        file = pq.ParquetFile(path)
+    with file:
+        yield file
+
+
+def batches(file: Any, path: Path) -> Iterator[Any]:
+    """Yield the rows of an open file, so many at once; raise SourceError where they cannot be read."""
+    with _reading(path):
+        for group in range(file.num_row_groups):
+            yield from file.iter_batches(ROWS_AT_ONCE, row_groups=[group])
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Yield an open Parquet file; what is wrong with it, also when it is read, becomes a SourceError."""
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with pq.ParquetFile(path) as file:
-            yield file
+        yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise SourceError(f"{path} cannot be read as Parquet: {reason}", hint=AGAIN) from None
@@ -175,13 +185,28 @@ def makers(file: Any, path: Path) -> dict[str, MadeBy]:
         raise InputError(
             f"{path} does not say which encoder made its vectors", hint=WRITTEN_BY, code="vector"
         ) from None
-    lacking = [name for name in (*NAMES, "vector") if name not in file.schema_arrow.names]
+    kinds = {field.name: field.type for field in file.schema_arrow}
+    lacking = [name for name in NAMES if not _is_text(kinds.get(name))]
+    if not _is_numbers(kinds.get("vector")):
+        lacking.append("vector")
     if lacking or not known:
         raise InputError(
-            f"{path} has no column {lacking[0]!r}"
+            f"{path} has no column {lacking[0]!r}, or one of another type"
             if lacking
             else f"{path} is of format {said['format']}, and {FORMAT} is known here",
             hint=WRITTEN_BY,
             code="vector",
         )
     return found
+
+
+def _is_text(kind: Any) -> bool:
+    return kind is not None and bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_numbers(kind: Any) -> bool:
+    types = pa.types
+    is_list = kind is not None and (
+        types.is_fixed_size_list(kind) or types.is_list(kind) or types.is_large_list(kind)
+    )
+    return bool(is_list and types.is_floating(kind.value_type))

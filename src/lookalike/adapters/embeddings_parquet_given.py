@@ -17,7 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lookalike.adapters.embeddings_parquet import ROWS_AT_ONCE, WRITTEN_BY, MadeBy, makers, opened
+from lookalike.adapters.embeddings_parquet import (
+    ROWS_AT_ONCE,
+    WRITTEN_BY,
+    MadeBy,
+    batches,
+    makers,
+    opened,
+)
 from lookalike.core.errors import EncoderMismatch, InputError, SourceError, VectorError
 from lookalike.core.types import Vectors, content_hash
 
@@ -98,10 +105,9 @@ class GivenVectors:
                 _require_same(path, space, made_by, wanted[space])
                 if space not in self._shelves:
                     self._shelves[space] = _Shelf(wanted[space], tempfile.TemporaryFile())  # noqa: SIM115 - `close` does
-            for group in range(file.num_row_groups):
-                for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group]):
-                    for space in spaces:
-                        self._take(path, space, batch.filter(pc.equal(batch.column("space"), space)))
+            for batch in batches(file, path):
+                for space in spaces:
+                    self._take(path, space, batch.filter(pc.equal(batch.column("space"), space)))
 
     def _take(self, path: Path, space: str, batch: Any) -> None:
         """Check the rows of one space, and keep them."""

@@ -193,4 +193,4 @@ class Backfill:
 
 def reader_of(generation: Generation) -> str:
     """Return the name of the position in the change sequence up to which all of a generation is made."""
-    return f"backfill{learned_suffix(generation)}"
+    return f"backfill{generation.learned or learned_suffix(generation)}"

@@ -378,7 +378,6 @@ class Ingest:
         """Embed what is missing, each distinct picture and text of the chunk once; return what to write."""
         wanted = {content for work in works for content in work.missing}
         given = self._given(wanted, self._fingerprints)
-        self._count["given"] += len(given)
         vectors = {**given, **embedded(self._encoders, works, wanted - given.keys())}
         others: Mapping[Content, Vectors] = {}
         if self._beside is not None:
@@ -391,7 +390,7 @@ class Ingest:
                 self._count["unchanged"] += 1
                 continue
             self._count["changed" if work.known else "new"] += 1
-            self._count.update(content[0] for content in work.missing if content not in given)
+            self._count.update("given" if content in given else content[0] for content in work.missing)
             made = [
                 Embedding(s, self._fingerprints[s], digest, vectors[s, digest]) for s, digest in work.missing
             ]

@@ -82,20 +82,21 @@ def retrieve(
 ) -> Pool:
     """Return the `count` products of highest fused relevance.
 
-    Each probe that attracts brings a pool of its nearest; the union is scored exactly in every space. If some product
-    outside the pools could still be among the best (`fusion.ceiling`), all allowed products are scored when they are few
-    enough for that, and the pools are widened otherwise. Of indexes that are not exact, "could" is taken less strictly.
+    Each probe that attracts brings a pool of its nearest; the union is scored exactly in every space. A single list, of one
+    vector or phrase, is its own ranking. Of several, if some product outside the pools could still be among the best
+    (`fusion.ceiling`), all allowed products are scored when they are few enough for that, and the pools are widened
+    otherwise. With indexes that are not exact, "could" is taken less strictly.
     """
     exact = all(isinstance(probe.looks_for, str) or view.spaces[probe.space].exact for probe in probes)
     alone = len(probes) == 1 and (isinstance(probes[0].looks_for, str) or len(probes[0].looks_for) == 1)
     first = FIRST_POOL if exact else FIRST_ROUGH_POOL
-    width = count if alone else max(2 * count, first)  # one list is its own ranking
+    width = count if alone else max(2 * count, first)
     plan = "exact" if exact else "ann"
     while True:
         keys, bounds = _pools(view, probes, among, width)
         pool = _scored(view, probes, mode, keys, count)
         last = pool.relevance[-1] if len(pool.keys) == count else -np.inf
-        is_ranked = alone and len(pool.keys) == count  # what comes after is no better, however little these are worth
+        is_ranked = alone and len(pool.keys) == count  # what follows is no better, whatever these are worth
         if not bounds or is_ranked or last >= ceiling(bounds, mode) * (1.0 if exact else ROUGHLY):
             return replace(pool, plan=plan, complete=not bounds and pool.complete)
         if among.allowed.count <= SCORE_ALL:

@@ -38,7 +38,7 @@ export function showFilters(facets, asked) {
   const order = [...new Set([...FIRST, ...Object.keys(facets)])].filter((column) => facets[column]);
   const groups = order
     .map((column) => [column, withUsed(facets[column], asked.only[column])])
-    .filter(([column, values]) => column in asked.only || (choices(column, values) > 1 && values.length < TOO_MANY))
+    .filter(([column, values]) => column in asked.only || isChoice(choices(column, values)))
     .map(([column, values], at) => group(column, values, asked, at < OPEN));
   place.replaceChildren(...groups);
   if (focused) [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus({ preventScroll: true });
@@ -102,6 +102,8 @@ function choice(column, { value, number, said }, used) {
   return make("label", { className: "choice" }, input, make("span", {}, said ?? valueWords(value)),
     number !== null && make("b", {}, count(number)));
 }
+
+const isChoice = (number) => number > 1 && number < TOO_MANY;
 
 /** Count what there is to choose from: of categories, those with none below them. */
 function choices(column, values) {

@@ -7,9 +7,11 @@
 The model has the shape of CLIP ViT-B/32 and random weights, exported by `lookalike models export` in float32 and int8. In each
 round the adapter and a bare session of ONNX Runtime take the same input in turn, so that what else the machine does meets both.
 The adapter gets decoded pixels and resizes them, the bare session gets the ready tensor; decoding and resizing are listed by
-themselves. `--data` indexes products end to end with the float32 model, and says for which share of the time the encoder was at
-work. A GPU is measured with ready tensors in bfloat16, against the roofline of a timed matrix product and a timed copy.
-`--small` makes a model of two narrow layers: to see that it runs; nothing of it is kept. Needs the extra `torch`.
+themselves. Neither lets its threads spin while they wait, which the adapter never does, as they would take the cores from the
+server and from each other; what a bare session takes by default, spinning and alone on the machine, is listed as `spinning`.
+`--data` indexes products end to end with the float32 model, and says for which share of the time the encoder was at work. A GPU
+is measured with ready tensors in bfloat16, against the roofline of a timed matrix product and a timed copy. `--small` makes a
+model of two narrow layers: to see that it runs; nothing of it is kept. Needs the extra `torch`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,7 @@ TITLES = 160
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 MATRIX = 8192
 COPIED_BYTES = 4 << 30
+REST_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -186,23 +189,21 @@ def times(path: Path, shape: Shape, threads: int, rounds: int) -> Iterator[dict[
 
     preset = read_preset(path)
     encoder = OnnxEncoder.from_preset(path, threads)
-    bare = {
-        kind: bare_session(path.parent / graph.file, threads)
-        for kind, graph in (("image", preset.image), ("text", preset.text))
-        if graph is not None
-    }
+    assert preset.image is not None and preset.text is not None
+    image_file, text_file = path.parent / preset.image.file, path.parent / preset.text.file
+    bare_image, bare_text = bare_session(image_file, threads), bare_session(text_file, threads)
     photo = photo_bytes()
     pixels = decode(photo, ImageLimits())
-    assert preset.image is not None
     tensor = prepared([pixels], preset.image)
     calls: dict[str, Callable[[], object]] = {
         "adapter": lambda: encoder.encode_images([pixels]),
-        "bare": lambda: bare["image"].run(None, {"pixel_values": tensor}),
+        "bare": lambda: bare_image.run(None, {"pixel_values": tensor}),
         "decode": lambda: decode(photo, ImageLimits()),
         "resize": lambda: prepared([pixels], preset.image),  # type: ignore[arg-type]
     }
     photo_size = "x".join(map(str, PHOTO_PX))
-    yield {"what": f"image of {photo_size}", **with_overhead(interleaved(calls, rounds))}
+    took = interleaved(calls, rounds) | spinning(image_file, threads, {"pixel_values": tensor}, rounds)
+    yield {"what": f"image of {photo_size}", **with_overhead(took)}
     for length in LENGTHS:
         text = phrase(length, length)
         ids = np.array([encoder._tokenizer.tokens([text])[0]], np.int64)
@@ -210,17 +211,28 @@ def times(path: Path, shape: Shape, threads: int, rounds: int) -> Iterator[dict[
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         calls = {
             "adapter": partial(encoder.encode_texts, [text]),
-            "bare": partial(bare["text"].run, None, feeds),
+            "bare": partial(bare_text.run, None, feeds),
         }
-        yield {"what": f"text of {length} tokens", **with_overhead(interleaved(calls, rounds))}
+        took = interleaved(calls, rounds) | spinning(text_file, threads, feeds, rounds)
+        yield {"what": f"text of {length} tokens", **with_overhead(took)}
 
 
-def bare_session(file: Path, threads: int) -> Any:
-    """Open a graph as ONNX Runtime does by default, but for the number of threads."""
+def spinning(file: Path, threads: int, feeds: dict[str, Any], rounds: int) -> dict[str, dict[str, float]]:
+    """Measure a bare session that spins, by itself: beside others it would take their cores."""
+    session = bare_session(file, threads, spin=True)
+    took = interleaved({"spinning": partial(session.run, None, feeds)}, rounds)
+    del session
+    sleep(REST_S)
+    return took
+
+
+def bare_session(file: Path, threads: int, *, spin: bool = False) -> Any:
+    """Open a graph as ONNX Runtime does by default, but for the number of threads, and whether they spin as they wait."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     return ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 

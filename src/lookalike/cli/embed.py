@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from lookalike.cli.index import ProblemFile, override, print_recognised, shown_progress, split_at
-from lookalike.cli.options import TextEncoderOption
+from lookalike.cli.options import ImagesOption, QueryOption, SourceArgument, TextEncoderOption
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def embed(  # noqa: PLR0913 - one option per thing a person can say
-    source: Annotated[
-        str, typer.Argument(help="A .parquet, .csv, .tsv, .jsonl or .json file, a folder, or a database URL.")
-    ],
+    source: SourceArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .parquet file to write.")],
     encoder: Annotated[str, typer.Option("--encoder", help="Encoder by name.")] = "builtin",
     text_encoder: TextEncoderOption = None,
@@ -39,12 +37,8 @@ def embed(  # noqa: PLR0913 - one option per thing a person can say
         list[str] | None,
         typer.Option("--map", "-m", help="Say which column is what: title=productDisplayName, id=@row."),
     ] = None,
-    query: Annotated[
-        str | None, typer.Option(help="The SELECT to run, when SOURCE is a database URL.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="The folder image paths start from, if not the source's own.")
-    ] = None,
+    query: QueryOption = None,
+    images: ImagesOption = None,
     split: Annotated[
         list[str] | None, typer.Option("--split", help='Say at what lists in a column are split: sizes=";".')
     ] = None,

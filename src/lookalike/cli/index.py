@@ -28,7 +28,10 @@ from lookalike.cli.options import (
     DEFAULT_SHOP,
     EmbeddingsOption,
     EncoderOption,
+    ImagesOption,
+    QueryOption,
     ShopOption,
+    SourceArgument,
     TextEncoderOption,
 )
 from lookalike.core.errors import InputError
@@ -74,9 +77,7 @@ def _plan(place: str | None) -> None:
 
 
 def index(  # noqa: PLR0913 - one option per thing a person can say
-    source: Annotated[
-        str, typer.Argument(help="A .parquet, .csv, .tsv, .jsonl or .json file, a folder, or a database URL.")
-    ],
+    source: SourceArgument,
     shop: ShopOption = DEFAULT_SHOP,
     columns: Annotated[
         list[str] | None,
@@ -84,12 +85,8 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
             "--map", "-m", help="Say which column is what: title=productDisplayName, id=@row, brand=@none."
         ),
     ] = None,
-    query: Annotated[
-        str | None, typer.Option(help="The SELECT to run, when SOURCE is a database URL.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="The folder image paths start from, if not the source's own.")
-    ] = None,
+    query: QueryOption = None,
+    images: ImagesOption = None,
     split: Annotated[
         list[str] | None,
         typer.Option(

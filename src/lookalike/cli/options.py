@@ -7,6 +7,13 @@ from typing import Annotated
 
 import typer
 
+SourceArgument = Annotated[
+    str, typer.Argument(help="A .parquet, .csv, .tsv, .jsonl or .json file, a folder, or a database URL.")
+]
+QueryOption = Annotated[str | None, typer.Option(help="The SELECT to run, when SOURCE is a database URL.")]
+ImagesOption = Annotated[
+    Path | None, typer.Option(help="The folder image paths start from, if not the source's own.")
+]
 ShopOption = Annotated[
     str,
     typer.Option(

@@ -22,8 +22,8 @@ FIRST_ROUGH_POOL = 96
 """The same where an index may miss products anyway, for which wide pools cost more."""
 ROUGHLY = 0.9
 """There it is enough that nothing outside the pools could be better by more than this factor, which it hardly ever is: such
-searches find 99 % of the best 24 of fashion (pictures, phrases, products, with and without filters). Queries of parts that
-have little in common, where it often is, do not get that far."""
+searches by a product or a phrase find 99 % of the best 24 of fashion, with and without a filter. Where parts have little in
+common it often is, and everything is scored."""
 WIDEST_POOL = 20_000
 
 

@@ -6,22 +6,23 @@ import json
 import os
 import re
 import resource
-import shutil
+import sqlite3
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
 import lookalike
+from lookalike.adapters.index_segments import SegmentedIndex
 
 PAGE_BYTES = resource.getpagesize()
 END_S = 60
-SNAPSHOT_S = 60
+SNAPSHOT_S = 180
 """How long the indexes may take to be made and written; those of small shops are not."""
 
 
@@ -77,15 +78,30 @@ def serving(place: Path, workers: int = 1, *, index: str = "auto", **settings: o
 
 
 def copied(place: Path, folder: Path) -> Path:
-    """Copy a shop's file, and write its snapshot: what is measured is not how indexes are built."""
+    """Copy a shop's file, and write a snapshot of its indexes once they are done.
+
+    A shop that was indexed has one, and otherwise each process would make its own indexes while it is measured.
+    """
     if not place.is_file():
         raise SystemExit(f"there is no shop {place}: make one with: lookalike index SOURCE --shop {place}")
-    copy = Path(shutil.copy(place, folder / "shop.db"))
-    with lookalike.open(copy, create=False):
+    copy = folder / "shop.db"
+    with closing(sqlite3.connect(place)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)  # with what is still in its journal
+    with lookalike.open(copy, create=False) as shop:
         until = monotonic() + SNAPSHOT_S
-        while not list(folder.glob("shop.db.index/snapshot-*")) and monotonic() < until:
+        while not _saved_as_is(shop, folder) and monotonic() < until:
             sleep(0.2)
     return copy
+
+
+def _saved_as_is(shop: lookalike.Shop, folder: Path) -> bool:
+    """Tell whether the newest snapshot is of indexes that are done."""
+    for index in shop.spaces.values():
+        if isinstance(index, SegmentedIndex):
+            index.settle()
+    newest = max(folder.glob("shop.db.index/snapshot-*/manifest.json"), default=None)
+    learned = {space: index.learned for space, index in shop.spaces.items()}
+    return newest is not None and json.loads(newest.read_text())["head"]["learned"] == learned
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

@@ -80,6 +80,12 @@ class CellsIndex(SegmentedIndex):
         """Whether `search` is certain to return the true nearest: until there are cells."""
         return isinstance(self._segments[0], Flat)
 
+    @property
+    def learned(self) -> int:
+        """How many vectors the cells were learned from; 0 while there are none."""
+        large = self._segments[0]
+        return large.built if isinstance(large, Cells) else 0
+
     def upsert(self, keys: Keys, vectors: Vectors) -> None:
         keys, rows = keyed_rows(keys, vectors, self.dim)
         with self._idle:

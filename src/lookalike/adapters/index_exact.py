@@ -160,7 +160,7 @@ class Flat:
 class ExactIndex(SegmentedIndex):
     """VectorIndex with recall 1.0 and no build."""
 
-    exact = True
+    exact, learned = True, 0
     kinds: ClassVar[Mapping[str, type[Segment]]] = {"flat": Flat}
     _segments: tuple[Flat, Flat]
 

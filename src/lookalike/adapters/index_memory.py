@@ -14,7 +14,7 @@ from lookalike.core.vectors import keyed_rows, unit_rows
 class MemoryIndex:
     """Every product's vectors in a dictionary, replaced as a whole at each change so that readers need no lock."""
 
-    exact = True
+    exact, learned = True, 0
 
     def __init__(self, dim: int) -> None:
         self.dim = dim

@@ -84,6 +84,11 @@ class VectorIndex(Protocol):
         """Whether `search` is certain to return the true nearest."""
         ...
 
+    @property
+    def learned(self) -> int:
+        """How many vectors its cells, or whatever it has, were learned from: another number, another structure. 0 if exact."""
+        ...
+
     def __len__(self) -> int:
         """Count the vectors (not the products)."""
         ...

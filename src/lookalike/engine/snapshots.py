@@ -38,7 +38,7 @@ CHUNK, FEW = 20_000, 8
 """Products read at a time, and those of each space whose vectors are looked at, to plan."""
 
 Head = Mapping[str, Any]
-"""What a snapshot says of itself: `seq`, `mark`, `made_of`, `exact` and, from whoever wrote the files, `indexes`."""
+"""What a snapshot says of itself: `seq`, `mark`, `made_of`, `learned` and, from whoever wrote the files, `indexes`."""
 
 
 class Saving(Protocol):
@@ -92,12 +92,12 @@ class Kept:
 class Moment:
     """The indexes of a catalogue, all of one moment.
 
-    `rows` counts their vectors; `exact` says by space whether the index is, and `made_of` what its vectors were made by.
+    `rows` counts their vectors; `learned` says by space of how many the index learned, and `made_of` what they were made by.
     """
 
     seq: int
     rows: int
-    exact: Mapping[str, bool]
+    learned: Mapping[str, int]
     made_of: Mapping[str, str]
     saving: Saving
 
@@ -107,8 +107,8 @@ class Moment:
     ) -> Moment:
         """Hold indexes as they are now; nobody may be changing them."""
         # In this order: cells that are done meanwhile are saved once more, not taken for saved.
-        rows, exact = sum(len(index) for index in spaces.values()), _exact(spaces)
-        return cls(seq, rows, exact, made_of, snapshots.frozen(spaces))
+        rows, learned = sum(len(index) for index in spaces.values()), _learned(spaces)
+        return cls(seq, rows, learned, made_of, snapshots.frozen(spaces))
 
 
 def made_of(encoders: Encoders, model: bytes | None) -> dict[str, str]:
@@ -210,9 +210,9 @@ class Keeper:
         self._snapshots = snapshots
         self.kept = open_kept(catalog, snapshots, encoders)
         """What was opened, for the live index to begin with."""
-        self._saved: tuple[int, Mapping[str, bool]] = (0, {})
+        self._saved: tuple[int, Mapping[str, int]] = (0, {})
         if self.kept is not None:
-            self._saved = self.kept.seq, _exact(self.kept.spaces)
+            self._saved = self.kept.seq, _learned(self.kept.spaces)
         self._one = Lock()
         self._closed = Event()
         self._thread: Thread | None = None
@@ -267,32 +267,32 @@ class Keeper:
         moment = live.moment(self._snapshots)
         if moment is None or not self._worth(moment, least_share):
             return
-        began, exact = perf_counter(), moment.exact
+        began, learned = perf_counter(), moment.learned
 
         def head_of(heads: Sequence[Head]) -> Head | None:
             ours = next((head for head in heads if is_of(head, self._catalog)), None)
             gone_on = moment.seq - ours["seq"] if ours is not None else 0
-            if ours is not None and ours["exact"] == exact and gone_on <= least_share * moment.rows:
+            if ours is not None and ours.get("learned") == learned and gone_on <= least_share * moment.rows:
                 return None  # another process was faster
-            return {"seq": moment.seq, "mark": _next_mark(ours), "made_of": moment.made_of, "exact": exact}
+            return {"seq": moment.seq, "mark": _next_mark(ours), "made_of": moment.made_of, "learned": learned}
 
         if moment.saving(head_of, lambda head: self._catalog.set_position(*head["mark"])):
             log.info(
                 "index snapshot of sequence number %d written in %.1f s", moment.seq, perf_counter() - began
             )
-        self._saved = moment.seq, exact
+        self._saved = moment.seq, learned
 
     def _worth(self, moment: Moment, least_share: float) -> bool:
-        seq, exact = self._saved
+        seq, learned = self._saved
         if moment.rows < LEAST_VECTORS:
             return False
-        if exact != moment.exact:
+        if learned != moment.learned:
             return True
         return moment.seq > seq and moment.seq - seq >= least_share * moment.rows
 
 
-def _exact(spaces: Mapping[str, VectorIndex]) -> dict[str, bool]:
-    return {space: index.exact for space, index in spaces.items()}
+def _learned(spaces: Mapping[str, VectorIndex]) -> dict[str, int]:
+    return {space: index.learned for space, index in spaces.items()}
 
 
 def _next_mark(last: Head | None) -> tuple[str, int]:

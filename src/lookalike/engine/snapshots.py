@@ -274,7 +274,12 @@ class Keeper:
             gone_on = moment.seq - ours["seq"] if ours is not None else 0
             if ours is not None and ours.get("learned") == learned and gone_on <= least_share * moment.rows:
                 return None  # another process was faster
-            return {"seq": moment.seq, "mark": _next_mark(ours), "made_of": moment.made_of, "learned": learned}
+            return {
+                "seq": moment.seq,
+                "mark": _next_mark(ours),
+                "made_of": moment.made_of,
+                "learned": learned,
+            }
 
         if moment.saving(head_of, lambda head: self._catalog.set_position(*head["mark"])):
             log.info(

@@ -18,6 +18,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -134,11 +135,11 @@ class AttributeModel:
 
     def shares(self, query: Floats, product: Floats) -> dict[str, float]:
         """Split the similarity of two vectors into the fields' parts, which add up to it."""
-        parts, at = {}, 0
-        for field in self.fields:
-            parts[field.name] = float(query[at : at + field.dim] @ product[at : at + field.dim])
-            at += field.dim
-        return parts
+        if not self.fields:
+            return {}
+        widths = [field.dim for field in self.fields]
+        parts = np.add.reduceat(query * product, [0, *accumulate(widths[:-1])], dtype=np.float64)
+        return dict(zip((field.name for field in self.fields), parts.tolist(), strict=True))
 
     def to_bytes(self) -> bytes:
         """Write as an uncompressed NumPy archive (no pickle): equal models give equal bytes."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike.core.attributes import AttributeModel
 from lookalike.core.columns import Columns
 from lookalike.core.diversify import cap_per_group, first_of_each, maximal_marginal_relevance
 from lookalike.core.errors import LimitError, QueryError
@@ -18,7 +18,7 @@ from lookalike.core.fusion import explain
 from lookalike.core.ports import Catalog
 from lookalike.core.query import Because, Hit, Query, SearchResult
 from lookalike.core.rerank import Context, profile, rank_signals
-from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Allowed, Keys, Product
+from lookalike.core.types import ATTRIBUTES, IMAGE, TITLE, Allowed, Keys, Product, Vectors
 from lookalike.engine import cursor
 from lookalike.engine.indexing import LiveIndex, View, one_each
 from lookalike.engine.notes import notes_of
@@ -171,12 +171,17 @@ def _hits(
     if query.explain and ranked.pool.signals:
         shown = [replace(s, similarities=s.similarities[page]) for s in ranked.pool.signals]
         because = explain(shown, query.mode, [part.name for part in query.parts])
-    keys = ranked.pool.keys[page].tolist()
+    keys = ranked.pool.keys[page]
+    fields = (
+        _Fields.of(query, asked, keys)
+        if any(term.name == ATTRIBUTES for terms in because for term in terms)
+        else None
+    )
     hits = []
-    for number, (row, key) in enumerate(zip(page.tolist(), keys, strict=True)):
+    for number, (row, key) in enumerate(zip(page.tolist(), keys.tolist(), strict=True)):
         if key in products:
-            split = [_by_field(term, key, query, asked) for term in because[number]]
-            terms = (*chain.from_iterable(split), *_rank_terms(query, ranked, row)) if query.explain else ()
+            split = because[number] if fields is None else fields.split(because[number], key)
+            terms = (*split, *_rank_terms(query, ranked, row)) if query.explain else ()
             hits.append(Hit(products[key], float(ranked.scores[row]), terms))
     return hits
 
@@ -192,33 +197,52 @@ def _alike(view: View, keys: Keys) -> Scores:
     return np.asarray(np.maximum(alike, 0.0) * (known[:, None] & known[None, :]))
 
 
-def _by_field(term: Because, key: int, query: Query, asked: Asked) -> list[Because]:
-    """Split a term of the attribute space into its fields' terms, which add up to it; leave any other as it is.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fields:
+    """What splits terms of the attribute space into those of its fields: vectors of products by key, of parts by name."""
 
-    Left as it is, too, when the product went or changed since it was scored.
-    """
-    if term.name != ATTRIBUTES or not term.similarity:
-        return [term]
-    _, held = asked.view.spaces[ATTRIBUTES].get(np.array([key], np.int64))
-    if not len(held):
-        return [term]
-    named = [p for p in asked.probes if p.space == ATTRIBUTES and query.parts[p.part].name == term.part]
-    vectors = np.concatenate([probe.looks_for for probe in named if not isinstance(probe.looks_for, str)])
-    # Of several vectors, and of parts with one name, the one that this similarity is of.
-    meant = vectors[np.argmin(np.abs(vectors @ held[0] - term.similarity))]
-    shares = asked.view.attributes.shares(meant, held[0])
-    if abs(sum(shares.values()) - term.similarity) > AGREE:
-        return [term]
-    return [
-        replace(
-            term,
-            name=f"{ATTRIBUTES}.{field}",
-            value=term.value * share / term.similarity,
-            contribution=term.contribution * share / term.similarity,
-            similarity=share,
+    model: AttributeModel
+    held: Mapping[int, Vectors]
+    looked_for: Mapping[str, Vectors]
+
+    @classmethod
+    def of(cls, query: Query, asked: Asked, keys: Keys) -> _Fields:
+        looked_for: dict[str, list[Vectors]] = {}
+        for probe in asked.probes:
+            if probe.space == ATTRIBUTES and not isinstance(probe.looks_for, str):
+                looked_for.setdefault(query.parts[probe.part].name, []).append(probe.looks_for)
+        found, vectors = asked.view.spaces[ATTRIBUTES].get(np.sort(keys))
+        held = dict(zip(found.tolist(), vectors, strict=True))
+        return cls(
+            asked.view.attributes, held, {name: np.concatenate(each) for name, each in looked_for.items()}
         )
-        for field, share in shares.items()
-    ]
+
+    def split(self, terms: Sequence[Because], key: int) -> Iterator[Because]:
+        """Yield the terms of a product, that of attributes as one for each field; they add up to it."""
+        for term in terms:
+            if term.name == ATTRIBUTES and term.similarity and key in self.held:
+                yield from self._by_field(term, term.similarity, self.held[key])
+            else:
+                yield term
+
+    def _by_field(self, term: Because, similarity: float, held: Vectors) -> Iterator[Because]:
+        vectors = self.looked_for[term.part]
+        # Of several vectors, and of parts with one name, the one that this similarity is of.
+        meant = vectors[np.argmin(np.abs(vectors @ held - similarity))]
+        shares = self.model.shares(meant, held)
+        if abs(sum(shares.values()) - similarity) > AGREE:  # the product changed since it was scored
+            yield term
+            return
+        for field, share in shares.items():
+            part = share / similarity
+            yield Because(
+                f"{ATTRIBUTES}.{field}",
+                term.part,
+                term.value * part,
+                term.weight,
+                term.contribution * part,
+                share,
+            )
 
 
 def _masked(among: Among, columns: Columns, shown: Keys) -> Among:

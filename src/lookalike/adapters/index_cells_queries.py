@@ -23,6 +23,8 @@ PLACES = 3
 """Around so many rows lie those that a filter lets through far from the query."""
 BESIDE = 1.0
 """How far a query lies from the row it is made from, by the distance of that row's neighbour."""
+DRAWN = 50
+"""The most alike of so many rows drawn at random: not of the same kind, and yet in the same quarter of the space."""
 STRANGE_COSINE = 0.45
 """Of a strange query and the row it is made from: then it is as unlike the centroids as phrases are among pictures."""
 
@@ -44,8 +46,17 @@ class FarAway:
 
 
 def unseen(vectors: Stored, rng: np.random.Generator) -> Vectors:
-    """Return queries that lie as far from the rows as these from each other: unit vectors float32 [n, dim]."""
-    return _beside(vectors, some(vectors, rng), rng)
+    """Return queries as people ask them: unit vectors float32 [n, dim].
+
+    Every other lies beside a row, as far as rows do from each other: its neighbours are of one kind, and share their cells. The
+    rest lie midway between rows that are alike only broadly, where neighbours come from all around, as those of photos do that
+    are like nothing in the catalogue in particular. Either kind alone is easier to serve than real photos, or harder, depending on
+    how crowded the rows are.
+    """
+    rows = some(vectors, rng)
+    made = _beside(vectors, rows, rng)
+    made[1::2] = _between(vectors, rows[1::2], rng)
+    return made
 
 
 def strange(vectors: Stored, made_from: Rows, rng: np.random.Generator) -> Vectors:
@@ -95,6 +106,18 @@ def _beside(vectors: Stored, rows: Rows, rng: np.random.Generator) -> Vectors:
     _, nearest = nearest_rows(vectors, begun, min(K + 1, len(vectors)))
     chosen = nearest[np.arange(len(rows)), rng.integers(nearest.shape[1], size=len(rows))]
     return _unit(begun + BESIDE * (begun - taken(vectors, chosen)))
+
+
+def _between(vectors: Stored, rows: Rows, rng: np.random.Generator) -> Vectors:
+    """Return the points midway from each row to the most alike of some rows drawn at random, as unit vectors."""
+    begun = taken(vectors, rows)
+    others = np.empty_like(begun)
+    for number, row in enumerate(begun):
+        drawn = taken(vectors, np.sort(rng.choice(len(vectors), min(DRAWN, len(vectors)), replace=False)))
+        alike = drawn @ row
+        alike[alike > 1 - 1e-6] = -1.0  # the row itself, or its like
+        others[number] = drawn[np.argmax(alike)]
+    return _unit(begun + others)
 
 
 def _unit(made: Vectors) -> Vectors:

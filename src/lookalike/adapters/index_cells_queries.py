@@ -49,9 +49,9 @@ def unseen(vectors: Stored, rng: np.random.Generator) -> Vectors:
     """Return queries as people ask them: unit vectors float32 [n, dim].
 
     Every other lies beside a row, as far as rows do from each other: its neighbours are of one kind, and share their cells. The
-    rest lie midway between rows that are alike only broadly, where neighbours come from all around, as those of photos do that
-    are like nothing in the catalogue in particular. Either kind alone is easier to serve than real photos, or harder, depending on
-    how crowded the rows are.
+    rest lie midway between rows that are alike only broadly: their neighbours come from all around, as do those of photos that
+    are like nothing in the catalogue in particular. Either kind alone is easier than real photos, or harder, depending on how
+    crowded the rows are.
     """
     rows = some(vectors, rng)
     made = _beside(vectors, rows, rng)

@@ -1,5 +1,6 @@
 """In-process search, one thread: latency per kind of query, recall against a brute force in float64, and the whole path of a
-vector query against the bare exact scan of the same vectors, in the same run.
+vector query against the bare exact scan of the same vectors, in the same run. Then photo queries from two threads, and what the
+indexes take to make and to keep.
 
     lookalike index fashion.parquet --shop fashion.db
     python benchmarks/search.py --shop fashion.db
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -16,12 +19,14 @@ import faiss
 import numpy as np
 
 import lookalike
+from lookalike.adapters.index_segments import SegmentedIndex
 from lookalike.core.filters import matches
 from lookalike.core.fusion import Signal, fuse
 from lookalike.core.images import decode
 from lookalike.core.types import IMAGE
 from lookalike.engine.probes import Probe
 from lookalike.questions import QuestionReader
+from lookalike.wiring import make_index
 from record import percentiles, record
 
 K = 10
@@ -38,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     faiss.omp_set_num_threads(1)
     with lookalike.open(arguments.shop, create=False) as shop:
-        bench = Bench(shop, arguments.queries, arguments.seed)
+        bench = Bench(shop, Path(f"{arguments.shop}.index"), arguments.queries, arguments.seed)
         print(f"{len(shop):,} products; {arguments.queries} queries of each kind, one thread, k = {K}")
         print(
             f"{'kind':<22}{'p50 ms':>8}{'p95':>8}{'p99':>8}{'encode':>8}{'rank':>8}{'enrich':>8}{'recall@10':>11}"
@@ -46,13 +51,14 @@ def main() -> None:
         for kind, questions in bench.kinds().items():
             bench.run(kind, questions)
         bench.against_bare_scan()
+        bench.as_a_whole()
 
 
 class Bench:
     """Questions drawn from a shop's own products, and what came of them."""
 
-    def __init__(self, shop: lookalike.Shop, count: int, seed: int) -> None:
-        self.shop, self.count = shop, count
+    def __init__(self, shop: lookalike.Shop, folder: Path, count: int, seed: int) -> None:
+        self.shop, self.folder, self.count = shop, folder, count
         self.rng = np.random.default_rng(seed)
         self.live = shop._live
         self.ids = sorted(shop.select("id exists"))
@@ -206,6 +212,35 @@ class Bench:
         print(
             "whole path / bare scan: " + ", ".join(f"{ratio:.2f} x {name}" for name, ratio in ratios.items())
         )
+
+    def as_a_whole(self) -> None:
+        """Photo queries, the indexes of all spaces made anew, and their snapshot on disk."""
+        questions = self.kinds()["image"]
+        started = perf_counter()
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda question: self.shop.search(**question, k=K), questions * 3))
+        per_s = 3 * len(questions) / (perf_counter() - started)
+        snapshots = sorted(self.folder.glob("snapshot-*"))
+        whole = {
+            "two_threads_per_s": per_s,
+            "build_s": sum(self.built_s(space) for space in self.live.spaces),
+            "disk_mb": sum(file.stat().st_size for file in snapshots[-1].iterdir()) / 1e6
+            if snapshots
+            else None,
+        }
+        record("search_whole", products=len(self.ids), **whole)
+        print(", ".join(f"{name} {value:,.1f}" for name, value in whole.items() if value is not None))
+
+    def built_s(self, space: str) -> float:
+        """Return how long it takes to make the index of a space from its vectors, tuned and ready."""
+        keys, vectors = self.live.spaces[space].get(np.flatnonzero(self.live.columns.live))
+        started = perf_counter()
+        index = make_index(self.live.spaces[space].dim, "auto")
+        if len(keys):
+            index.upsert(keys, vectors)
+        if isinstance(index, SegmentedIndex):
+            index.settle()
+        return perf_counter() - started
 
 
 if __name__ == "__main__":

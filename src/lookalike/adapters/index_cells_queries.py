@@ -53,10 +53,7 @@ def unseen(vectors: Stored, rng: np.random.Generator) -> Vectors:
     are like nothing in the catalogue in particular. Either kind alone is easier than real photos, or harder, depending on how
     crowded the rows are.
     """
-    rows = some(vectors, rng)
-    made = _beside(vectors, rows, rng)
-    made[1::2] = _between(vectors, rows[1::2], rng)
-    return made
+    return _made_from(vectors, some(vectors, rng), rng)
 
 
 def strange(vectors: Stored, made_from: Rows, rng: np.random.Generator) -> Vectors:
@@ -76,7 +73,7 @@ def far_away(vectors: Stored, rng: np.random.Generator) -> FarAway:
             near[number] = np.maximum(near[number], alike) if turn else alike
         furthest = np.argpartition(near[number], len(vectors) // 10)[: len(vectors) // 10 + 1]
         rows[:, number] = rng.choice(furthest, len(rows))
-    return FarAway(_beside(vectors, rows.ravel(), rng), rows.ravel(), near)
+    return FarAway(_made_from(vectors, rows.ravel(), rng), rows.ravel(), near)
 
 
 def some(vectors: Stored, rng: np.random.Generator) -> Rows:
@@ -98,6 +95,13 @@ def last_wanted(vectors: Stored, queries: Vectors, masks: Sequence[Mask | None])
         found, _ = nearest_rows(vectors, queries[number :: len(masks)], K, mask)
         last[number :: len(masks)] = found[:, -1]
     return last
+
+
+def _made_from(vectors: Stored, rows: Rows, rng: np.random.Generator) -> Vectors:
+    made = _beside(vectors, rows, rng)
+    between = np.arange(len(rows)) // MASKS % 2 == 1  # so that each mask has both
+    made[between] = _between(vectors, rows[between], rng)
+    return made
 
 
 def _beside(vectors: Stored, rows: Rows, rng: np.random.Generator) -> Vectors:

@@ -40,9 +40,9 @@ OUTGROWN, OUTGROWN_EARLY, EARLY, SHRUNK = 2.0, 1.4, 400_000, 4
 `EARLY` and learning is cheap; or when one in so many is left."""
 ROOM = 2
 """Times the rows that there is place for."""
-AROUND, DEVIATIONS = 8, 3.0
-"""A query is far from what a filter lets through if the cells around it, so many, hold less than chance would give them, by
-more than so many standard deviations."""
+AROUND, EXPECTED, DEVIATIONS = 8, 25, 3.0
+"""A query is far from what a filter lets through if the cells around it hold less than chance would give them, by more than so
+many standard deviations. Around it are so many cells, or as many more as it takes to expect so many matches by chance."""
 LEAST_CELLS = 4
 """So many of the nearest cells are looked into however much they hold: a query may lie where several meet."""
 FILTERS = 64
@@ -266,12 +266,13 @@ class Cells:
     def _filtered(self, ranked: Ranked, chosen: Chosen) -> Budget:
         """Return what was measured for a filter: how much of what is around the query matches counts, if that is more."""
         assert chosen.held is not None
-        around = ranked.cells[:AROUND]
-        held, rows = int(chosen.held[around].sum()), int(self.places.sizes[around].sum())
+        held, sizes = chosen.held[ranked.cells], self.places.sizes[ranked.cells]
         share = chosen.count / len(self.vectors)
-        expected = share * rows
-        far = held < expected - DEVIATIONS * expected**0.5
-        return self.budgets.of(share if far else max(share, held / max(rows, 1)), far=far)
+        wide = max(int(np.searchsorted(np.cumsum(sizes), EXPECTED / share)) + 1, AROUND)
+        expected = share * sizes[:wide].sum()
+        if held[:wide].sum() < expected - DEVIATIONS * expected**0.5:
+            return self.budgets.of(share, far=True)
+        return self.budgets.of(max(share, held[:AROUND].sum() / max(sizes[:AROUND].sum(), 1)))
 
     def looked_for(self, turned: Vectors, pool: int, chosen: Chosen, ranked: Ranked, budget: Budget) -> Rows:
         """Return the rows worth comparing in full."""

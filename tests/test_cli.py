@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from lookalike.cli.main import app
 from lookalike.cli.search import print_result
 from lookalike.core.query import Hit, SearchResult
 from lookalike.core.types import Product
@@ -42,8 +44,11 @@ def test_index_search_show_delete(drawn_source: Path, tmp_path: Path) -> None:
     assert "attributes.category against product D00001" in explained
     lookalike("search", "--text", "lamp", "--html", "page.html", cwd=tmp_path)
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
-    assert json.loads(lookalike("show", "D00002", cwd=tmp_path).stdout)[0]["id"] == "D00002"
-    assert "92 products" in lookalike("show", cwd=tmp_path).stdout
+    listed = json.loads(lookalike("show", "D00003", "D00002", cwd=tmp_path).stdout)
+    assert [product["id"] for product in listed] == ["D00003", "D00002"]
+    shown = lookalike("show", cwd=tmp_path).stdout
+    assert "92 products" in shown and " number" in shown and " text" in shown
+    assert "float" not in shown and " str" not in shown
     partly = lookalike("delete", "D00002", "nope", cwd=tmp_path, code=1)
     assert "deleted 1 product" in partly.stdout and "no product nope" in partly.stderr
     assert "no results" in lookalike("search", "--text", "x", "--where", "price < 0", cwd=tmp_path).stdout
@@ -56,6 +61,33 @@ def test_evaluating_writes_its_reports(drawn_place: Path, tmp_path: Path) -> Non
     assert "Recall" in lookalike(*words, cwd=tmp_path).stdout
     assert json.loads((tmp_path / "r.json").read_text())
     assert "Search quality" in (tmp_path / "r.html").read_text()
+
+
+def test_an_evaluation_in_which_every_query_fails_is_an_error(drawn_place: Path, tmp_path: Path) -> None:
+    lines = [{"id": "q", "query": {"like": "nope"}, "relevant": {"D00001": 1}}]
+    (tmp_path / "j.jsonl").write_text(json.dumps(lines[0]) + "\n")
+    done = lookalike("eval", "j.jsonl", "--shop", drawn_place, "--json", "r.json", cwd=tmp_path, code=1)
+    assert "0 queries measured" in done.stdout and "nothing was measured" in done.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["queries"]["failed"] == 1
+
+
+def test_an_error_is_told_once_with_its_remedy(drawn_place: Path, tmp_path: Path) -> None:
+    words = ("search", "--text", "mug", "--where", "prise < 3", "--shop", drawn_place)
+    assert lookalike(*words, cwd=tmp_path, code=1).stderr.count("Did you mean price?") == 1
+
+
+def test_help_shows_examples_and_fits_a_narrow_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ("show", "delete", "eval", "clicks", "keys new", "upgrade start", "upgrade finish", "index"):
+        said = CliRunner().invoke(app, [*words.split(), "--help"]).output
+        assert f" lookalike {words.split()[0]} " in said.partition("Examples:")[2], words
+    for name in ("search", "serve"):
+        assert "words" not in CliRunner().invoke(app, [name, "--help"]).output
+    said = CliRunner().invoke(app, ["clicks", "--help"]).output
+    assert "if it was clicked 1.5 times as often as expected,\n" in "\n".join(
+        map(str.strip, said.splitlines())
+    )
+    assert "Settings are [service] in lookalike.toml" in CliRunner().invoke(app, ["serve", "--help"]).output
 
 
 def test_problems_are_listed_and_the_rest_lands(tmp_path: Path) -> None:
@@ -137,6 +169,9 @@ def test_a_setting_that_is_none_is_told(
     said = lookalike("show", "--shop", drawn_place, cwd=tmp_path).stderr
     assert said.count("LOOKALIKE_SERCH__MAX_K") == 1
     assert "did you mean LOOKALIKE_SEARCH__MAX_K?" in said
+    monkeypatch.setenv("LOOKALIKE_SHOPP", "x")
+    said = lookalike("show", "--shop", drawn_place, cwd=tmp_path).stderr
+    assert "LOOKALIKE_SHOPP is no setting, and is not read: did you mean LOOKALIKE_SHOP?" in said
     assert "LOOKALIKE_IMAGES" not in said
     known = {*names_of(ServiceSettings), *names_of(Settings)}
     assert {"LOOKALIKE_SERVICE__BOUNDS__MAX_REQUESTS", "LOOKALIKE_IMAGES__MAX_BYTES"} <= known

@@ -82,6 +82,17 @@ def test_judged_queries_can_be_evaluated(place: Path, tmp_path: Path) -> None:
     assert (len(evaluation.outcomes), evaluation.failures, evaluation.problems) == (1, (), ())
 
 
+def test_without_enough_clicks_the_option_is_named(place: Path, tmp_path: Path) -> None:
+    words = ["clicks", "--shop", str(place), "--judgments", str(tmp_path / "j.jsonl")]
+    few = CliRunner().invoke(app, [*words, "--min-clicks", "500"])
+    assert (
+        few.exit_code == 0
+        and "no phrase has 500 clicks or more" in few.output
+        and "--min-clicks" in few.output
+    )
+    assert "--min-clicks" not in CliRunner().invoke(app, [*words, "--min-clicks", "5"]).output
+
+
 def test_a_shop_nobody_searched_yet(drawn_place: Path, tmp_path: Path) -> None:
     assert "0" in run("--shop", shutil.copy(drawn_place, tmp_path / "own.db")).split()
 

@@ -105,17 +105,19 @@ def test_what_is_refused_leaves_nothing_of_a_shop_that_was_not_there(
 ) -> None:
     monkeypatch.setenv("LOOKALIKE_MODELS_DIR", str(tmp_path / "models"))
     source, folder = a_csv(tmp_path, 8), tmp_path / "new"
+    folder.mkdir()
     refused = CliRunner().invoke(app, ["index", str(source), "--shop", str(folder / "s.db"), *words])
     assert isinstance(refused.exception, InputError)
     assert said in str(refused.exception)
-    assert not folder.exists()
+    assert not list(folder.iterdir())
 
 
 def test_a_source_without_ids_leaves_no_shop_and_one_that_is_there_stays(tmp_path: Path) -> None:
     place, source = tmp_path / "new" / "s.db", tmp_path / "empty.csv"
     source.write_text("")
+    place.parent.mkdir()
     assert CliRunner().invoke(app, ["index", str(source), "--shop", str(place)]).exit_code
-    assert not place.parent.exists()
+    assert not list(place.parent.iterdir())
     good = ["index", str(a_csv(tmp_path, 8)), "--shop", str(place)]
     assert CliRunner().invoke(app, good).exit_code == 0
     assert isinstance(CliRunner().invoke(app, [*good, "--map", "title=absent"]).exception, InputError)
@@ -131,3 +133,53 @@ def test_opening_with_encoders_that_do_not_fit_leaves_nothing(tmp_path: Path) ->
     with pytest.raises(LookalikeError):
         lookalike.open(tmp_path / "s.db", beside=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_pruning_that_was_not_done_ends_with_an_error_and_the_rows_land(tmp_path: Path) -> None:
+    place, source = str(tmp_path / "p.db"), tmp_path / "p.csv"
+    words = ["index", str(source), "--shop", place, "--failures", str(tmp_path / "f.csv")]
+    source.write_text("id,title\nA1,lamp\nA2,vase\n")
+    assert CliRunner().invoke(app, words).exit_code == 0
+    source.write_text("id,title\nA1,lamp\nA3,mug\n,nameless\n")
+    done = CliRunner().invoke(app, [*words, "--prune"])
+    assert done.exit_code == 1 and "1 row could not be read" in str(done.exception)
+    assert "1 problem is listed in" in done.output
+    with lookalike.open(place, create=False) as shop:
+        assert set(shop.get(["A1", "A2", "A3"])) == {"A1", "A2", "A3"}
+
+
+def test_a_file_of_which_nothing_can_be_read_is_told_by_its_first_line(tmp_path: Path) -> None:
+    source = tmp_path / "broken.jsonl"
+    source.write_text('{"id": "a", "title":\n')
+    done = CliRunner().invoke(app, ["index", str(source), "--shop", str(tmp_path / "p.db")])
+    assert done.exit_code == 1 and "line 1 is not JSON" in str(done.exception)
+    assert not (tmp_path / "p.db").exists()
+
+
+def test_no_folder_is_made_for_a_shop(tmp_path: Path) -> None:
+    source = a_csv(tmp_path, 3)
+    done = CliRunner().invoke(app, ["index", str(source), "--shop", str(tmp_path / "typo" / "x" / "p.db")])
+    assert done.exit_code == 1 and "There is no folder" in str(done.exception)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_inactive_products_are_counted_apart(tmp_path: Path) -> None:
+    source, place = tmp_path / "p.csv", str(tmp_path / "p.db")
+    source.write_text("id,title,active\nA1,lamp,yes\nA2,vase,no\nA3,mug,yes\n")
+    assert (
+        "1 of them is inactive, and never found"
+        in CliRunner().invoke(app, ["index", str(source), "--shop", place]).output
+    )
+    assert "3 products, 1 of them inactive" in CliRunner().invoke(app, ["show", "--shop", place]).output
+
+
+def test_a_product_deleted_or_changed_in_between_is_as_the_source_says(shop: lookalike.Shop) -> None:
+    with shop:
+        shop.delete(["A3"])
+        report = shop.index(ROWS)
+        assert (report.new, report.unchanged) == (1, 39) and list(shop.get(["A3"])) == ["A3"]
+
+
+def test_source_is_needed_but_for_a_plan() -> None:
+    done = CliRunner().invoke(app, ["index"])
+    assert done.exit_code == 2 and "SOURCE" in done.output

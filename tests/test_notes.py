@@ -61,3 +61,20 @@ def test_the_beginning_of_a_code_finds_what_begins_so_and_not_what_looks_like_it
         assert {hit.product.id for hit in shop.search(text="MSH1", k=4).hits} == {
             row["id"] for row in rows[30:]
         }
+
+
+def test_of_a_category_any_step_is_enough_to_be_told_its_path(drawn: lookalike.Shop) -> None:
+    path = str(drawn.search(facets=["category"], where='category prefix "Home"').facets["category"][-1].value)
+    top, _, last = path.rpartition("/")
+    assert top
+    for where in (f'category = "{last}"', {"field": "category", "op": "prefix", "value": last}):
+        found = drawn.search(where=where)
+        assert found.hits == () and len(found.notes) == 1
+        assert f'no product has category "{last}"' in found.notes[0] and f'"{path}"' in found.notes[0]
+
+
+def test_a_filter_that_nothing_can_satisfy_says_why(drawn: lookalike.Shop) -> None:
+    (note,) = drawn.search(where="price >= 50 and price <= 10").notes
+    assert note == "no product has price >= 50 and <= 10: nothing lies between"
+    assert drawn.search(where="price >= 10 and price <= 50").notes == ()
+    assert drawn.search(where="price > 1000000").notes == ()

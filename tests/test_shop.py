@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +28,8 @@ from lookalike.core.errors import (
     FilterError,
     ImageError,
     InputError,
+    LimitError,
+    Overloaded,
     QueryError,
     SourceError,
 )
@@ -33,6 +38,7 @@ from lookalike.core.filters import matches
 from lookalike.core.rows import Problem
 from lookalike.core.types import Product
 from lookalike.settings import load_settings
+from lookalike.wiring import shown_place
 from small_models import small_model
 
 HEAVY = ("faiss", "onnxruntime", "torch", "sqlalchemy", "fastapi", "pandas", "pyarrow", "scipy", "PIL")
@@ -53,6 +59,47 @@ def test_a_model_is_loaded_by_the_first_search_that_needs_it(drawn_place: Path) 
     opened = f"import lookalike; shop = lookalike.open({str(drawn_place)!r})"
     assert loaded(f"{opened}; shop.search(like='D00001'); shop.get(['D00001'])", ("onnxruntime",)) == []
     assert loaded(f"{opened}; shop.search(text='red')", ("onnxruntime",)) == ["onnxruntime"]
+
+
+def test_what_an_error_says_to_do_is_in_its_traceback_and_survives_a_pickle(drawn: lookalike.Shop) -> None:
+    with pytest.raises(FilterError) as caught:
+        drawn.search(text="mug", where="prise < 3")
+    told = "".join(traceback.format_exception(caught.value))
+    assert told.count("Did you mean price?") == 1 and "Did you mean" not in str(caught.value)
+    for error in (
+        caught.value,
+        LimitError("search.max_k", "too many"),
+        Overloaded("busy", retry_after_s=2.5),
+    ):
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            assert type(again) is type(error) and str(again) == str(error)
+            assert again.__dict__ == error.__dict__ and again.__notes__ == [error.hint]
+
+
+def test_products_come_in_the_order_asked_for(drawn: lookalike.Shop) -> None:
+    ids = ["D00005", "D00001", "nope", "D00003", "D00001"]
+    assert list(drawn.get(ids)) == ["D00005", "D00001", "D00003"]
+
+
+def test_a_shop_and_the_package_say_what_they_are(drawn_place: Path) -> None:
+    with lookalike.open(drawn_place) as shop:
+        assert repr(shop) == f"<Shop {drawn_place}: {shop.findable} products that can be found>"
+        assert shop.findable == len(shop.select("id exists")) <= len(shop)
+    assert {"open", "Shop", "Product", "__version__"} <= set(dir(lookalike))
+    assert shown_place("postgresql://me:secret@db/shop") == "postgresql://me:***@db/shop"
+
+
+def test_pillow_images_can_be_indexed_as_they_can_be_searched_with(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), np.uint8)
+    pictures = [Image.fromarray(each) for each in noise]
+    rows = [{"id": f"P{n}", "images": [picture]} for n, picture in enumerate(pictures)]
+    with lookalike.open(tmp_path / "p.db") as shop:
+        assert (shop.index(rows).images, shop.index(rows).unchanged) == (3, 3)
+        shop.upsert([{"id": "P9", "image": pictures[0].convert("L")}])
+        for n, picture in enumerate(pictures):
+            best = shop.search(image=picture, k=1).hits[0]
+            assert best.product.id == f"P{n}"
+            assert best.because[0].similarity == pytest.approx(1, abs=1e-4)
 
 
 def test_the_public_names_are_there() -> None:

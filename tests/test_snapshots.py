@@ -442,6 +442,15 @@ def test_the_plan_says_what_would_be_built_and_what_was_measured(saved: Path, fo
     assert sum(each.disk_bytes for each in planned.values()) == pytest.approx(on_disk, rel=0.3)
     shown = CliRunner().invoke(app, ["index", "--plan", str(saved)])
     assert shown.exit_code == 0 and "cells" in shown.output and "image" in shown.output
+    assert "search" in shown.output and "0.08 ms" in shown.output
+    assert max(map(len, shown.output.splitlines())) <= 80 and "…" not in shown.output
+    for env, words in (({}, ["--shop", str(saved)]), ({"LOOKALIKE_SHOP": str(saved)}, [])):
+        assert CliRunner().invoke(app, ["index", "--plan", *words], env=env).output == shown.output
+    assert CliRunner().invoke(app, ["index", "--plan", str(saved), "--shop", "other.db"]).exit_code == 1
+    estimated = (
+        CliRunner().invoke(app, ["index", "--plan", str(saved)], env={"LOOKALIKE_INDEX": "exact"}).output
+    )
+    assert "search" not in estimated and "< 1 s" in estimated
     empty = saved.with_name("empty.db")
     SqlCatalog.open(empty).close()
     assert "nothing was indexed" in CliRunner().invoke(app, ["index", "--plan", str(empty)]).output

@@ -502,8 +502,12 @@ def test_the_commands_from_beginning_to_end(
     assert page.count("<section") >= 1
     assert "data:image/jpeg;base64," in page
     assert json.loads((tmp_path / "all.json").read_text())["k"] == 5
-    run("finish", shop)
-    assert "former" in run("status", shop)
+    run("finish", "--shop", shop)
+    assert "former" in run("status", "--shop", shop)
+    monkeypatch.setenv("LOOKALIKE_SHOP", shop)
+    assert "former" in run("status")
+    two = runner.invoke(app_of_commands, ["upgrade", "status", shop, "--shop", "other.db"])
+    assert two.exit_code == 1 and "two shops are named" in str(two.exception)
     run("rollback", shop)
     run("clean", shop)
     assert "next" not in run("status", shop)

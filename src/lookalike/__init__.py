@@ -41,6 +41,10 @@ _HOME = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     # Importing the package must stay cheap: each name brings its module when it is first used.
     if name in _HOME:

@@ -122,6 +122,7 @@ def open(  # noqa: PLR0913 - one call, as people type it
             query_fetch=query_fetch,
             snapshots=None if beside else wiring.snapshots_folder(place, settings),
             follows=not (beside or reembed),
+            name=wiring.shown_place(place),
         )
     except BaseException:
         catalog.close()
@@ -144,8 +145,11 @@ class Shop:
         query_fetch: FetchLimits | None = None,
         snapshots: Path | None = None,
         follows: bool = True,
+        name: str = "",
     ) -> None:
         self.local_files = local_files
+        self.name = name
+        """Where it is kept, for people; without a password."""
         self._catalog = catalog
         self._encoders = encoders
         self._shelf = shelf
@@ -190,6 +194,10 @@ class Shop:
         """Count the products, inactive ones included."""
         return self._catalog.count()
 
+    def __repr__(self) -> str:
+        """Say where it is kept, and how many products searches can find; asks no database."""
+        return f"<Shop {self.name}: {self.findable:,} products that can be found>"
+
     def __enter__(self) -> Self:
         return self
 
@@ -222,6 +230,11 @@ class Shop:
             name: " and ".join(sorted(t.__name__ for t in types)) or "nothing yet"
             for name, types in self._live.columns.types().items()
         }
+
+    @property
+    def findable(self) -> int:
+        """How many products searches can find: those that are active, as far as searches have come."""
+        return len(self._live.columns)
 
     @property
     def encoder(self) -> Encoder:
@@ -342,10 +355,11 @@ class Shop:
             return [error] if len(queries) == 1 else [self._found([query])[0] for query in queries]
 
     def get(self, ids: Iterable[str]) -> dict[str, Product]:
-        """Return the products with these ids, in that order; unknown ids are left out."""
-        keys = self._catalog.keys(ids_of(ids))
+        """Return the products with these ids, by id, in the order asked for; unknown ids are left out."""
+        wanted = [str(id_) for id_ in ids_of(ids)]
+        keys = self._catalog.keys(wanted)
         held = self._catalog.get_many(list(keys.values()))
-        return {id_: held[key] for id_, key in keys.items() if key in held}
+        return {id_: held[keys[id_]] for id_ in wanted if id_ in keys and keys[id_] in held}
 
     def select(self, where: str) -> list[str]:
         """Return the ids of all active products that satisfy a filter."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import cast
 
 from lookalike.core.column_map import ColumnMap
-from lookalike.core.errors import InputError, RowError
-from lookalike.core.ports import Catalog, Row, Source
+from lookalike.core.errors import InputError, RowError, SourceError
+from lookalike.core.ports import BadRow, Catalog, Row, Source
 from lookalike.core.rows import SAMPLE_ROWS, Problem, columns_of, read_row, recognise
 from lookalike.core.storable import require_storable
 from lookalike.core.types import Product
@@ -93,13 +92,29 @@ def reader_of(catalog: Catalog, rows: Sequence[Mapping[str, object]]) -> ReadRow
 
 
 def first_rows(source: Source) -> list[Mapping[str, object]]:
-    """Return the rows to recognise columns by; the file or connection they came by is let go of at once."""
+    """Return the rows to recognise columns by; the file or connection they came by is let go of at once.
+
+    Raises SourceError, which says what is wrong with the first, where none of the rows can be read.
+    """
     rows = source.rows()
+    found: list[Mapping[str, object]] = []
+    first_bad: BadRow | None = None
     try:
-        return list(islice((row.values for row in rows if isinstance(row, Row)), SAMPLE_ROWS))
+        for row in rows:
+            if isinstance(row, Row):
+                found.append(row.values)
+            else:
+                first_bad = first_bad or row
+            if len(found) == SAMPLE_ROWS:
+                break
     finally:
         if isinstance(rows, Generator):
             rows.close()
+    if first_bad is not None and not found:
+        raise SourceError(
+            f"No row of {source.name} can be read: {first_bad.place} {first_bad.reason}.", hint=first_bad.hint
+        )
+    return found
 
 
 def _checked(row: Row, product: Product) -> tuple[Product | None, list[Problem]]:

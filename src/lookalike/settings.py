@@ -176,7 +176,7 @@ def _warn(name: str, known: tuple[str, ...]) -> None:
 def read_settings(tree: type[Tree], **given: Any) -> Tree:
     """Read a tree of settings; raise InputError naming the one that is wrong."""
     for name in unknown_names(tree, os.environ):
-        _warn(name, tuple(names_of(tree)))
+        _warn(name, (*names_of(tree), *OTHER_NAMES))
     try:
         return tree(**given)
     except ValidationError as error:

@@ -132,6 +132,14 @@ def snapshots_folder(place: str | Path, settings: Settings) -> Path | None:
     return None if settings.snapshots == "off" else Path(settings.snapshots).expanduser()
 
 
+def shown_place(place: str | Path) -> str:
+    """Return a path or URL as it may be shown to people: without a password."""
+    if "://" not in str(place):
+        return str(place)
+    url = load("lookalike.adapters.catalog_sql_engine:parse")(place)
+    return str(load("lookalike.adapters.catalog_sql_engine:shown")(url))
+
+
 def make_snapshots(folder: Path, make_index: Callable[[int], VectorIndex]) -> Snapshots:
     """Return the snapshots in a folder, of indexes that `make_index` makes. There need be no folder yet."""
     snapshots: Snapshots = load("lookalike.adapters.index_store:IndexStore")(folder, make_index)

@@ -216,7 +216,10 @@ def test_a_database_of_somebody_else_is_left_alone(place: str) -> None:
 
 def test_a_path_below_a_file_and_a_path_that_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert refused(tmp_path / "file" / "shop.db").code == "catalog.readonly"
+    assert refused(tmp_path / "file" / "shop.db").code == "catalog.no_folder"
+    error = refused(tmp_path / "typo" / "deeper" / "shop.db")
+    assert error.code == "catalog.no_folder" and error.hint == "Make it first, or check the path."
+    assert not (tmp_path / "typo").exists()
     assert refused(tmp_path).code == "catalog.unreachable"
 
 
@@ -260,7 +263,7 @@ def test_a_folder_that_may_not_be_written_to() -> None:
         (folder / "shop.db").chmod(0o444)
         folder.chmod(0o555)
         with unprivileged():
-            for path in (folder / "new.db", folder / "deeper" / "new.db", folder / "shop.db"):
+            for path in (folder / "new.db", folder / "shop.db"):
                 assert refused(path).code in ("catalog.unreachable", "catalog.readonly")
         folder.chmod(0o755)
 

@@ -471,6 +471,7 @@ def test_names_of_the_inside_cannot_be_told_from_names_that_do_not_exist() -> No
     told = []
     for name in ("vault.corp.test", "nothing.corp.test"):
         error = failure(f"http://{name}/a.jpg", resolve=inside, allow_private=False)
+        assert "allow_private_urls" in error.hint
         told.append((type(error), error.code, str(error).replace(name, "NAME"), error.hint))
     assert told[0] == told[1]
 

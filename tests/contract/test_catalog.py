@@ -43,7 +43,7 @@ def open_catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ope
         only = MemoryCatalog()
         yield lambda: only
         return
-    place = tmp_path / "new" / "shop.db"
+    place = tmp_path / "shop.db"
     if request.param == "postgres":
         place = request.getfixturevalue("postgres_url")
     opened: list[Catalog] = []

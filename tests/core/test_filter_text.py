@@ -197,6 +197,16 @@ def test_an_error_says_what_is_wrong_and_points_at_the_place(marked: str, messag
     assert error.value.hint.endswith(".") or error.value.hint.endswith(").")
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("a = 1 && b = 2", "Use and."), ("a = 1 | b = 2", "Use or."), ("!a = 1", "Use not."), ("a = ~", "Strings stand in")],
+)  # fmt: skip
+def test_signs_of_other_languages_are_told_what_to_write(text: str, hint: str) -> None:
+    with pytest.raises(FilterError) as error:
+        parse(text)
+    assert error.value.hint.startswith(hint)
+
+
 def test_an_unknown_column_names_close_matches_and_the_place() -> None:
     columns = ["price", "brand", "color", "colour group"]
     assert parse('`colour group` = "x" and price < 5', columns)

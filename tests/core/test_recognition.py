@@ -554,6 +554,8 @@ def test_fields_that_matter_most_are_missed_aloud() -> None:
     )
     assert len(found(rows, title="Werbetext", price="@none").notes) == 1
     assert found([{"id": 1, "image": JPEG}]).notes == ()
+    # Where every column is something, as in a folder of pictures, there is none left to name.
+    assert found([{"id": "a/1", "title": "red", "category": "a", "image": "a/1.png"}]).notes == ()
 
 
 def test_prices_in_dollars_need_a_currency() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 from time import process_time
 
@@ -13,7 +15,7 @@ from lookalike.core.columns import Columns
 from lookalike.core.filter_text import parse
 from lookalike.core.filters import Compare, Filter, Not, bind, compare, matches
 from lookalike.core.types import Product
-from lookalike.core.unmet import unmet
+from lookalike.core.unmet import impossible, unmet
 from strategies import COLUMNS, WORDS, examples, filters, products
 
 SHOP = [
@@ -43,6 +45,9 @@ def notes(text: str) -> tuple[str, ...]:
         ('sizes contains "m"', ['no product has sizes "m"; there is "M"']),
         ('brand = "cafe noir"', ['no product has brand "cafe noir"; there is "Café Noir"']),
         ('category prefix "women/shoe"', ['no product has category "women/shoe" or anything below it; there is "Women/Shoes"']),
+        ('category = "shoes"', ['no product has category "shoes"; there is "Women/Shoes"']),
+        ('category in ("Men", "Women/Shoes")', ['no product has category "Men"; there is "Men/Shirts"']),
+        ('category prefix "shirts"', ['no product has category "shirts" or anything below it; there is "Men/Shirts"']),
         ('color = "Green"', ['no product has color "Green"']),  # nobody can find the one that has it
         ('price < 3 or color = "reed"', ['no product has color "reed"; there is "Red"']),
         ('id not in ("P8", "P9") and family != "F"', []),
@@ -54,6 +59,38 @@ def notes(text: str) -> tuple[str, ...]:
 )  # fmt: skip
 def test_what_no_product_has_is_named(where: str, expected: list[str]) -> None:
     assert list(notes(where)) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("added > 2024-01-01", ["no product has anything in added"]),
+        ('rating exists and color = "Red"', ["no product has anything in rating"]),
+        ("year >= 2050 and year <= 10", ["no product has year >= 2050 and <= 10: nothing lies between"]),
+        ("year > 2020 and (year < 2020.5 and year < 2020)", ["no product has year > 2020 and < 2020: nothing lies between"]),
+        ("year between 3000 and 2000", ["no product has year >= 3000 and <= 2000: nothing lies between"]),
+        ("at > 2024-05-01 and at <= 2024-01-31", ["no product has at > 2024-05-01 and <= 2024-01-31: nothing lies between"]),
+        ("both > 5 and both > 2024-01-01 and both < 2", ["no product has both > 5 and < 2: nothing lies between"]),
+        ("year >= 2050 and year <= 2050", []),  # there might be one
+        ("year > 2050 or year < 10", []),
+        ("not year > 10", []),
+        ('color < "A" and color > "Z"', []),  # a list may have one of each
+    ],
+)  # fmt: skip
+def test_what_no_product_can_satisfy_is_told(where: str, expected: list[str]) -> None:
+    columns = Columns()
+    columns.set(
+        [1, 2],
+        [SHOP[0], replace(SHOP[1], attributes={"year": 2020, "at": datetime(2024, 3, 1, tzinfo=UTC)})],
+    )
+    columns.set(
+        [3, 4],
+        [
+            Product("P8", attributes={"both": 3.0}),
+            Product("P9", attributes={"both": datetime(2025, 1, 1, tzinfo=UTC)}),
+        ],
+    )
+    assert list(impossible(bind(parse(where, columns.types()), columns.types()), columns)) == expected
 
 
 def test_long_texts_are_compared_to_the_letter_only() -> None:
@@ -93,5 +130,7 @@ def test_a_note_comes_exactly_where_no_findable_product_has_the_text(
 def test_any_filter_can_be_looked_into(where: Filter, product: Product) -> None:
     columns = Columns()
     columns.set([1], [product])
-    notes = unmet(where, columns, matches=bool(columns.allowed(where).count))
+    count = columns.allowed(where).count
+    notes = unmet(where, columns, matches=bool(count)) + impossible(where, columns)
     assert all(note.startswith("no product has ") for note in notes)
+    assert not (count and impossible(where, columns))

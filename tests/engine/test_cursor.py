@@ -54,8 +54,14 @@ def refused(cursor: str, max_depth: int = 100) -> str:
 def test_the_cursor_of_another_query_is_refused() -> None:
     cursor = write("0123456789ac", np.arange(5))
     assert refused(cursor) == "this cursor belongs to another query"
-    for text in ("", "0123", "x" * 50):
-        assert refused(text) == "this cursor belongs to another query"
+
+
+def test_what_is_no_cursor_is_called_so() -> None:
+    for text, shown in (("", "''"), ("abc", "'abc'"), ("x" * 50, f"'{'x' * 39}…'")):
+        with pytest.raises(QueryError) as error:
+            read(text, SIGNED, 100)
+        assert str(error.value) == f"{shown} is no cursor"
+        assert error.value.hint == "Give the cursor of the page before, whole; or none."
 
 
 def test_a_cursor_cut_anywhere_is_damaged() -> None:

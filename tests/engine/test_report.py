@@ -84,6 +84,21 @@ def test_text_report_is_an_aligned_table_under_its_warnings(evaluation: Evaluati
     ]
 
 
+def test_printing_an_evaluation_shows_its_figures_on_one_screen(evaluation: Evaluation) -> None:
+    lines = str(evaluation).splitlines()
+    assert len(lines) < 16 and max(map(len, lines)) < 200
+    assert lines[0] == text_report(evaluation).splitlines()[0]
+    assert "! 2 failed, such as 3: no product P0. Name another." in lines
+    assert [line.split()[0] for line in lines[-6:]] == [
+        "Recall",
+        "Precision",
+        "nDCG",
+        "Success",
+        "MRR",
+        "MAP@5",
+    ]
+
+
 def test_long_lists_of_failures_are_counted_not_printed(evaluation: Evaluation) -> None:
     judgments = [Judgment(str(n), QueryForm((PartForm("text", "fails"),)), {"A": 1}) for n in range(8)]
     text = text_report(evaluate(judgments, search, select, OPTIONS))

@@ -194,8 +194,9 @@ def test_keys_made_and_revoked_at_the_same_time_do_not_undo_each_other(file: Pat
 def test_a_wrong_file_is_refused_with_the_place(file: Path, change: dict[str, Any], said: str) -> None:
     made(file, "search")
     file.write_text(json.dumps([json.loads(file.read_text())[0] | change]))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=said) as caught:
         keys.KeyRing(file)
+    assert str(caught.value).startswith(f"{file} holds no API keys") and "^[" not in str(caught.value)
     with pytest.raises(InputError):
         keys.add_key(file, keys.new_key("x", ["search"])[1])  # and it is not overwritten
 
@@ -244,7 +245,9 @@ def test_alone_on_this_machine_nobody_needs_a_key(host: str, file: Path) -> None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "shop.example", "localhost.evil.example"])
-def test_where_others_can_call_keys_are_needed_unless_told_otherwise(host: str, file: Path) -> None:
+def test_where_others_can_call_keys_are_needed_unless_told_otherwise(
+    host: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert keys.keys_needed(host, None)
     assert not keys.keys_needed(host, False)
     assert keys.open_keys(file, host, False) is None
@@ -254,6 +257,10 @@ def test_where_others_can_call_keys_are_needed_unless_told_otherwise(host: str, 
     made(file, "search", expires=PAST)
     with pytest.raises(InputError):
         keys.open_keys(file, host, None)
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(InputError, match="no valid one") as caught:
+        keys.open_keys(Path(file.name), host, None)
+    assert f" {file} holds" in str(caught.value) and f"--keys {file}." in caught.value.hint
     text = made(file, "search")
     ring = keys.open_keys(file, host, None)
     assert ring is not None and ring.verify(text)

@@ -306,7 +306,10 @@ def test_searches_and_events_become_measures(own: TestClient) -> None:
     sent(own, event("impression", lamps, "D1", 1), event("impression", lamps, "D2", 2), event("click", lamps, "D2", 2),
          event("add_to_cart", lamps, "D2", 2), event("purchase", lamps, "D2"), event("impression", again, "D1", 1),
          event("click", "nobody knows this one"))  # fmt: skip
-    told = until(lambda: (found := stats(own))["total"]["searches"] == 4 and found)
+    until(
+        lambda: stats(own)["total"]["searches"] == 4
+    )  # one answer of them may be put together while more are logged
+    told = stats(own)
     assert told["by_kind"].keys() == {"text"}
     total = told["total"]
     assert total == told["by_kind"]["text"]

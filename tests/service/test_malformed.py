@@ -300,7 +300,7 @@ def test_405_names_the_methods_there_are(served: TestClient) -> None:
         (("GET", "/v1/search/text", {"params": {"text": "red"}}), "text", "Use q"),
         (body(text="red"), "text", '{"parts": [{"text": "..."}]}'),
         (body(q="red"), "q", '{"parts": [{"text": "..."}]}'),
-        (part(query="red"), "parts.0.query", "Use text"),
+        (part(query="red"), "parts[0].query", "Use text"),
         (patch(title="New"), "title", "PUT /v1/products/{id}"),
         (patch(category="Shoes"), "category", "categories"),
         (patch(pric=3), "pric", "Did you mean price?"),
@@ -310,6 +310,12 @@ def test_405_names_the_methods_there_are(served: TestClient) -> None:
         (("POST", "/v1/search/image", file(b"x", "photo")), "photo", "image"),
         (("POST", "/v1/search/multimodal", {"data": {"q": "red"}}), "q", "Use text"),
         (("POST", "/v1/search/batch", {"json": {"searches": []}}), "searches", "queries"),
+        (("POST", "/v1/events", {"json": {"action_name": "click", "search_id": "q"}}), "search_id", "Use query_id"),
+        (("POST", "/v1/events", {"json": {"action": "click"}}), "action", "Use action_name"),
+        (("POST", "/v1/events", {"json": {"action_name": "click", "product_id": "D1"}}), "product_id",
+         'event_attributes.object.object_id, {"event_attributes": {"object": {"object_id": "..."}}}'),
+        (("POST", "/v1/events", {"json": {"action_name": "click", "position": 3}}), "position",
+         'event_attributes.position.ordinal, {"event_attributes": {"position": {"ordinal": 1}}}'),
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_told_what_to_use(
@@ -319,6 +325,119 @@ def test_what_is_not_known_is_told_what_to_use(
     error = error_of(served.request(method, path, **content))
     assert error["field"] == field
     assert remedy in error["remedy"], error
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "remedy"),
+    [
+        (("GET", "/v1/search/text", {}), "q",
+         'Give a text of at most 2,000 letters, such as "red checked shirt". What to look for.'),
+        (text(price_max="cheap"), "price_max", "Write a number, such as 80."),
+        (text(limit=0), "limit", "Write a whole number of 1 or more, such as 12."),
+        (text(mode="some"), "mode", "Write one of mix, any, all."),
+        (text(group="maybe"), "group", "Write true or false."),
+        (body(parts=[3]), "parts[0]", "Send an object."),
+        (part(box=[0]), "parts[0].box", "Write a list of 4."),
+        (body(weights={"title": "1"}), "weights.title", "Write a number from -1000 to 1000, without quotes."),
+        (body(where=[1]), "where", "Write a text or an object."),
+        (image(image="a.jpg"), "image[0]", "Write a file (curl -F image=@photo.jpg)."),
+        (("POST", "/v1/events", {"json": {"action_name": "click", "event_attributes": {"object": "D1"}}}),
+         "event_attributes.object", 'Write an object, such as {"object_id":"D00001"}.'),
+        (patch(price=-3), "price", "Write a number of 0 or more, such as 19.9."),
+        (patch(price="39.9"), "price", "Write a number of 0 or more, such as 19.9, without quotes."),
+        (patch(rating=6), "rating", "Write a number from 0 to 5, such as 4.5."),
+        (patch(categories="Shoes"), "categories", 'Write a list, such as ["Women/Shoes"].'),
+        (("POST", "/v1/products/delete", {"json": ["D00001"]}), "body", 'Send an object, such as {"ids":["D00001"]}.'),
+        (("POST", "/v1/products/delete", {"json": {}}), "ids", 'Give a list, such as ["D00001"].'),
+        (("POST", "/v1/products/delete", {"json": {"ids": [1]}}), "ids[0]", "Write a text of at most 2,000 letters."),
+        (("POST", "/v1/search/batch", {"json": {"queries": 3}}), "queries",
+         'Write a list, such as [{"parts":[{"text":"lamp"}]}].'),
+        (("GET", "/v1/stats", {"params": {"days": 0}}), "days", "/docs lists what each request takes, with examples."),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_what_is_wanted(
+    served: TestClient, asked: Any, field: str, remedy: str
+) -> None:
+    method, path, content = asked
+    error = error_of(served.request(method, path, **content))
+    assert (error["field"], error["remedy"]) == (field, remedy)
+
+
+def test_of_several_each_remedy_names_its_field(served: TestClient) -> None:
+    row = {"name": "x", "image_url": "y", "titel": "z"}
+    error = error_of(served.put("/v1/products/NEW", json=row))
+    named, known = error["remedy"].split(" Known here: ")
+    assert named == (
+        "name: Use title instead. image_url: Use images, a list, instead. titel: Did you mean title?"
+    )
+    fields = known.removesuffix(". Fields of your own go into attributes.").split(", ")
+    assert {"categories", "images", "attributes"} <= set(fields)
+    assert not {"category", "url", "image"} & set(fields)  # these are told, and cannot be written
+    error = error_of(served.get("/v1/search/text", params={"limit": 0, "mode": "some", "q": "x"}))
+    assert error["remedy"] == (
+        "limit: Write a whole number of 1 or more, such as 12. mode: Write one of mix, any, all."
+    )
+
+
+@pytest.mark.parametrize(
+    "ref", ["pics/mug-red.png", "/etc/passwd", "C:\\mug.png", "notaurl", "file:///a.png"]
+)
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        (lambda ref: put(images=["https://a.example/1.jpg", ref]), "images[1]"),
+        (lambda ref: image(image_url=ref), "image_url[0]"),
+        (lambda ref: part(image=ref), "parts[0].image"),
+    ],
+)
+def test_a_path_is_told_what_to_send_instead(served: TestClient, asked: Any, field: str, ref: str) -> None:
+    method, path, content = asked(ref)
+    error = error_of(served.request(method, path, **content))
+    assert error["field"] == field
+    assert error["message"] == f"{field} is not usable: it is neither an http(s) URL nor a data: URI"
+    assert error["remedy"].startswith("A path on your machine cannot be read here: send an http(s) URL")
+    assert "lookalike index" in error["remedy"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nobody_is_told_a_regular_expression_or_what_cannot_be_read(served: TestClient, name: str) -> None:
+    (method, path, content), _, _ = CASES[name]
+    error = error_of(served.request(method, path, **content))
+    told = " ".join(str(error.get(each, "")) for each in ("message", "remedy", "field"))
+    for sign in (
+        "match pattern",
+        "[hH]",
+        "^(",
+        "constrained-",
+        "dict[",
+        "instance of",
+        "<class",
+        "openapi.json",
+    ):
+        assert sign not in told, error
+    assert told.replace("\n", "").isprintable(), error  # a filter is shown with a mark below
+
+
+@pytest.mark.parametrize("path", ["/v1/search/image", "/v1/search/multimodal"])
+def test_a_photo_that_is_called_a_form_is_told_so(served: TestClient, photo: bytes, path: str) -> None:
+    plain = {"content-type": "application/x-www-form-urlencoded"}  # what curl calls any --data
+    for content in (
+        photo,
+        PNG + NOISE,
+        b'{"image_url": "https://a.example/1.jpg"}',
+        b"=",
+        b"\xff\xd8\xff=1&limit=3",
+    ):
+        answer = served.post(path, content=content, headers=plain)
+        error = error_of(answer)
+        assert (answer.status_code, error["code"], error["field"]) == (415, "content_type", "Content-Type")
+        assert "curl -F image=@photo.jpg" in error["remedy"] and "holds no fields" in error["message"]
+    misspelt = error_of(served.post(path, content=b"limitt=3", headers=plain))
+    assert (misspelt["code"], misspelt["field"]) == ("invalid", "limitt")
+    odd = error_of(served.post(path, content=b"limit=3&%00%01abc=3", headers=plain))
+    assert odd["field"] == "??abc" and odd["message"].isprintable()
+    right = served.post("/v1/search/multimodal", content=b"text=red+lamp&limit=3", headers=plain)
+    assert len(right.json()["results"]) == 3
 
 
 def test_all_that_is_wrong_is_told_at_once(served: TestClient) -> None:

@@ -7,11 +7,13 @@ import logging
 from pathlib import Path
 
 import pytest
+from prometheus_client import Histogram
 from prometheus_client.mmap_dict import MmapedDict
 from starlette.testclient import TestClient
 
 import lookalike
 from lookalike.core.errors import CatalogError, EncoderMismatch, InputError, LookalikeError, Overloaded
+from lookalike.core.query import SearchResult
 from lookalike.service.app import admit, create_app
 from lookalike.service.observe import JsonLines, Metrics
 from lookalike.service.schemas_answers import ColumnsAnswer, Stats
@@ -103,6 +105,30 @@ def test_metrics(drawn_place: Path) -> None:
     assert held["lookalike_searches_logged_total"] == held["lookalike_searches_dropped_total"] == "0.0"
     assert held["lookalike_products"] == "92.0"
     assert float(held["lookalike_snapshot_sequence"]) > 0
+
+
+def test_what_counts_a_search_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics, looked_up = Metrics(), []
+    labels = Histogram.labels
+
+    def counted(self: Histogram, *values: str) -> Histogram:
+        looked_up.append(values)
+        return labels(self, *values)
+
+    monkeypatch.setattr(Histogram, "labels", counted)
+    result = SearchResult((), 0, "exact", {"encode": 1.0, "total": 2.0}, {}, None, "seq-1")
+    for kind in ("text", "image", "text", "image", "text"):
+        metrics.searched(kind, result, 0.5)
+    assert sorted(looked_up) == sorted(
+        labels
+        for kind in ("text", "image")
+        for labels in ((kind, "encode"), (kind, "total"), (kind,), (kind,))
+    )
+    page = metrics.page(None, {}).decode()
+    assert 'lookalike_search_seconds_count{stage="total",type="text"} 3.0' in page
+    assert 'lookalike_search_seconds_sum{stage="encode",type="image"} 0.002' in page
+    assert 'lookalike_search_results_count{type="image"} 2.0' in page
+    assert 'lookalike_search_diversity_sum{type="text"} 1.5' in page
 
 
 def test_a_worker_that_just_begins_does_not_break_the_metrics_of_the_others(

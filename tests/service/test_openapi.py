@@ -51,6 +51,8 @@ def test_it_lists_every_route(document: dict[str, Any]) -> None:
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     found = set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)))
     assert "#/components/schemas/SearchRequest" in found
+    queries = document["components"]["schemas"]["BatchRequest"]["properties"]["queries"]
+    assert queries["items"] == {"$ref": "#/components/schemas/SearchRequest"}
     for reference in found:
         node: Any = document
         for step in reference.removeprefix("#/").split("/"):

@@ -159,6 +159,7 @@ def test_it_says_what_the_service_counted(page: Any, busy: str) -> None:
 def test_phrases_lead_to_the_shop_and_are_only_text(page: Any, context: Any) -> None:
     assert rows(page, "top")[0] == ["red shirt", "3", "50%", "0"]
     assert rows(page, "vain") == [["sofa", "2", "2"], ["<b>chair</b>", "1", "1"], ["garden gnome", "1", "1"]]
+    assert page.get_by_text("Searches count as well whose filters left nothing.").is_visible()
     assert page.locator("#numbers b").count() == 0
     page.locator("#top a", has_text="blue & white dress").click()
     page.wait_for_selector(f"{ANSWERED} .card")

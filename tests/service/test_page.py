@@ -303,6 +303,26 @@ def test_a_card_opens_its_product_and_an_address_brings_it_back(context: Any, pa
     assert other.locator("#product").is_hidden()
 
 
+def test_how_many_there_are_is_not_for_visitors(page: Any) -> None:
+    def counted(route: Any) -> None:
+        product = route.fetch().json()
+        counts = {"stock": 12, "inventory_level": 13, "Quantity": 14, "warehouse_qty": 15}
+        kept = {"stocking_width": 16, "color": "red", "pack": 17}
+        route.fulfill(json={**product, "attributes": {**counts, **kept}})
+
+    page.route(re.compile(r"/v1/products/[^/?]+$"), counted)
+    page.locator(".card .open").first.click()
+    page.locator("#product dl").wait_for()
+    told = page.locator("#product dl").text_content()
+    assert all(str(number) in told for number in (16, 17)) and "red" in told.lower()
+    assert not any(
+        f"{word}{number}" in told for number in range(12, 16) for word in ("tock", "level", "tity", "qty")
+    )
+    names = page.locator("#product dt").all_text_contents()
+    assert not {"Stock", "Inventory level", "Quantity", "Warehouse qty"} & set(names)
+    assert "Stocking width" in names
+
+
 def test_a_product_that_is_gone_is_told(context: Any, address: str) -> None:
     page = opened(context, f"{address}?product=D00001")
     page.get_by_role("button", name="Close").click()

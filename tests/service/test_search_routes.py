@@ -73,6 +73,24 @@ def test_filters_with_fields_of_their_own(served: TestClient) -> None:
         assert 20 <= found["product"]["price"] < 90 or found["product"]["price"] > 150
 
 
+def test_a_comma_in_a_brand_of_nothing_is_told(served: TestClient) -> None:
+    def notes(**params: Any) -> list[str]:
+        found: list[str] = served.get("/v1/search/text", params={"q": "nice", **params}).json()["notes"]
+        return [note for note in found if "taken as one name" in note]
+
+    for _ in range(2):  # the second answer is one that was kept
+        assert notes(brand="Acme,Borg", category="Women,Men") == [
+            'brand "Acme,Borg" was taken as one name, with its comma: for several, '
+            "repeat the parameter, brand=A&brand=B.",
+            'category "Women,Men" was taken as one name, with its comma: for several, '
+            "repeat the parameter, category=A&category=B.",
+        ]
+    brand = served.get("/v1/search/text?q=nice&limit=1").json()["results"][0]["product"]["brand"]
+    assert notes(brand=["Acme,Borg", brand]) == notes(brand="Acme") == notes(brand=brand) == []
+    written = served.post("/v1/search", json={"brand": ["Acme,Borg"]}).json()["notes"]
+    assert written[-1].endswith("for several, list each.")
+
+
 def test_fields_are_those_asked_for(served: TestClient) -> None:
     params = {"q": "skirt", "fields": ["title", "color", "id"], "limit": 2, "explain": True}
     found = served.get("/v1/search/text", params=params).json()["results"][0]
@@ -201,7 +219,7 @@ def test_a_batch_fails_one_by_one(served: TestClient) -> None:
     lamp, unknown_field, unknown_product, like = response.json()["results"]
     assert ids(lamp) == ids(served.post("/v1/search", json=queries[0]).json())
     assert ids(like) == ids(served.post("/v1/search", json=queries[3]).json())
-    assert unknown_field["error"]["field"] == "parts.0.txt"
+    assert unknown_field["error"]["field"] == "parts[0].txt"
     assert "nope" in unknown_product["error"]["message"]
     assert unknown_product["error"]["request_id"] == response.headers["x-request-id"]
     assert served.post("/v1/search/batch", json={"queries": []}).json() == {"results": []}

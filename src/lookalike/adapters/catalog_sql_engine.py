@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +17,8 @@ MAX_CONNECTIONS = 32
 """Most connections one catalogue opens at a time; further threads wait for one."""
 PAGE_BYTES = 8192
 """SQLite page size of new catalogues: two to seven vectors fit in one, so scans read little air."""
+WAL_S = 10.0
+"""Others who make the same catalogue at this moment need milliseconds."""
 HOW_TO_MAKE = "Make one with `lookalike index SOURCE --shop {place}`."
 
 
@@ -84,19 +88,17 @@ def shown(url: sa.URL) -> str:
 
 
 def require_file(path: Path, *, create: bool) -> None:
-    """See to it that SQLite finds the file, or at least the folder to make it in."""
+    """Raise CatalogError unless SQLite finds the file, or at least the folder to make it in; none is made."""
     if path.exists():
         return
     if not create:
         raise missing(str(path))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    if not path.parent.is_dir():
         raise CatalogError(
-            f"The folder {path.parent} for the catalogue cannot be made ({error.strerror}).",
-            hint="Name a path this user may write to.",
-            code="catalog.readonly",
-        ) from error
+            f"There is no folder {path.parent} for the catalogue {path.name}.",
+            hint="Make it first, or check the path.",
+            code="catalog.no_folder",
+        )
 
 
 def missing(place: str) -> CatalogError:
@@ -108,13 +110,25 @@ def missing(place: str) -> CatalogError:
 
 def tune_sqlite(connection: Any, _record: object) -> None:
     """Set up one SQLite connection. WAL lets readers go on while one writes; NORMAL still survives a killed process."""
-    for pragma in (
-        f"page_size = {PAGE_BYTES}",  # heeded only while the file is empty, and so before WAL
-        "journal_mode = WAL",
-        "synchronous = NORMAL",
-        "foreign_keys = ON",
-    ):
+    connection.execute(
+        f"PRAGMA page_size = {PAGE_BYTES}"
+    ).close()  # heeded only while the file is empty: before WAL
+    _go_over_to_wal(connection)
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _go_over_to_wal(connection: Any) -> None:
+    """Turn a new file to WAL. SQLite does not wait where several do so at once, but fails: so we wait."""
+    until = monotonic() + WAL_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or monotonic() > until:
+                raise
+            sleep(0.01)
 
 
 def ask_for_binary(*call: Any) -> None:

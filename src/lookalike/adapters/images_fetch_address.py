@@ -83,7 +83,7 @@ def connect(
         raise FetchError(
             f"{host[:100]} is not a public address.",
             hint="Check the URL: only hosts that exist, with public addresses, are asked for pictures. "
-            "If this server is yours, allow private addresses.",
+            "If this server is yours, set allow_private_urls (LOOKALIKE_ALLOW_PRIVATE_URLS=true).",
         )
     failure: OSError = OSError(f"{host} has no address")
     for address in addresses:

@@ -64,14 +64,14 @@ def strange(vectors: Stored, made_from: Rows, rng: np.random.Generator) -> Vecto
 
 
 def far_away(vectors: Stored, rng: np.random.Generator) -> FarAway:
-    """Return queries that lie where a filter lets least through."""
+    """Return queries on the far side of what a filter lets through, some just across the border."""
     near = np.empty((MASKS, len(vectors)), np.float32)
     rows = np.empty((QUERIES // MASKS, MASKS), np.int64)
     for number in range(MASKS):
         for turn, place in enumerate(rng.choice(len(vectors), PLACES)):
             alike = inner_products(vectors, taken(vectors, slice(place, place + 1))[0], None)
             near[number] = np.maximum(near[number], alike) if turn else alike
-        furthest = np.argpartition(near[number], len(vectors) // 10)[: len(vectors) // 10 + 1]
+        furthest = np.argpartition(near[number], len(vectors) // 2)[: len(vectors) // 2 + 1]
         rows[:, number] = rng.choice(furthest, len(rows))
     return FarAway(_made_from(vectors, rows.ravel(), rng), rows.ravel(), near)
 

@@ -74,6 +74,12 @@ class Budget:
             return self
         return Budget(ceil(self.seen * more), ceil(self.factor * more))
 
+    def at_least(self, other: Budget) -> Budget:
+        """Return one that looks no less far than another of the same way to search: far away is no easier than anywhere."""
+        if not (self.factor and other.factor):
+            return self
+        return replace(self, seen=max(self.seen, other.seen), factor=max(self.factor, other.factor))
+
 
 NOT_MEASURED = Budget(4000, 24)
 Measured = Mapping[tuple[bool, float], Budget]
@@ -166,7 +172,7 @@ def tune(cells: Cells, recall: float) -> Budgets:
             anywhere = _cheapest(cells, _Trial.of(cells, ordinary, masks), recall)
             far = _cheapest(
                 cells, _Trial.of(cells, away.queries, away.masks(count)), recall + FAR_MARGIN * (1 - recall)
-            )
+            ).at_least(anywhere)
         measured |= {(False, share): anywhere, (True, share): far}
     best = [float(cells.ranked(cells.turn.apply(one[None])).similarities.max()) for one in ordinary]
     return Budgets(

@@ -39,6 +39,12 @@ def clicks(
     With --judgments, phrases that were clicked often become judged queries. A product has grade 3, 2 or 1 if it was clicked 1.5
     times as often as expected, as often, or less often, and 0 if it was not clicked where one click or more was expected.
     Expected is what all products were clicked at the positions where it was shown.
+
+    Examples:
+
+      lookalike clicks --shop shop.db --days 30
+
+      lookalike clicks --judgments clicked.jsonl --min-clicks 5
     """
     from lookalike.wiring import open_event_log
 
@@ -59,6 +65,9 @@ def clicks(
             ]
             judgments.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             typer.echo(f"wrote {len(lines):,} judged queries to {judgments}", err=True)
+            if not lines:
+                few = f"no phrase has {min_clicks:,} clicks or more in these days"
+                typer.echo(f"{few}: ask for fewer with --min-clicks, or for more days with --days", err=True)
 
 
 def print_report(console: Console, report: Report) -> None:

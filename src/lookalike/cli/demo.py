@@ -41,7 +41,7 @@ def demo(
 ) -> None:
     """Draw a shop of 1,248 products, index it, ask it five things, and serve it at http://127.0.0.1:8000.
 
-    The first time takes about two minutes, later ones a few seconds: DIRECTORY keeps what is drawn and indexed. Among it are
+    The first time takes about 90 seconds, later ones a few seconds: DIRECTORY keeps what is drawn and indexed. Among it are
     results.html, the answers with pictures, and shop.db, the catalogue that all other commands take with --shop.
 
     It ends with the address to open in a browser, and serves the page there until Ctrl-C. A script wants --no-serve, which

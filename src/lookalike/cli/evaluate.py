@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lookalike.cli.options import DEFAULT_SHOP, EncoderOption, ShopOption
+from lookalike.core.errors import InputError
 from lookalike.core.judgments import read_judgments
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ def evaluate(
     A line looks like {"id": "q1", "query": {"text": "red dress", "where": "price < 50"}, "relevant": {"P1": 3, "P2": 1}}.
     A query can have image, text, like, parts, where, mode and weights; images are found relative to the file. In place of
     "relevant", "relevant_where" takes a filter; "exclude" and "exclude_where" name products that do not count.
+
+    Ends with an error if no query could be measured.
+
+    Examples:
+
+      lookalike eval judgments.jsonl --shop shop.db
+
+      lookalike eval judgments.jsonl -k 10 -k 50 --html report.html
     """
     from lookalike.api import open as open_shop
     from lookalike.engine.evaluation import EvaluationOptions
@@ -59,6 +68,11 @@ def evaluate(
             )
             html.write_text(page, encoding="utf-8")
             typer.echo(f"report with pictures: {html}")
+    if not evaluation.outcomes:
+        raise InputError(
+            "nothing was measured: every query failed",
+            hint="The reasons of the first are above, those of all in --json.",
+        )
 
 
 def _absent(shop: Shop, judgments: Path) -> list[str]:

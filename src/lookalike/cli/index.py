@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -31,12 +31,13 @@ from lookalike.cli.options import (
     ImagesOption,
     QueryOption,
     ShopOption,
-    SourceArgument,
     TextEncoderOption,
+    shop_of,
 )
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
+    from lookalike.adapters.index_plan import Planned
     from lookalike.api import Shop
     from lookalike.core.column_map import ColumnMap
     from lookalike.core.ports import Source
@@ -46,38 +47,56 @@ if TYPE_CHECKING:
 SHOWN_PROBLEMS = 5
 
 
-def _plan(place: str | None) -> None:
-    """Print what index each space of a shop would have, and leave."""
-    if place is None:
+def print_plan(console: Console, planned: Sequence[Planned]) -> None:
+    """Print what index each space of a shop would have, in 80 columns; the time to search where any was measured."""
+    if not planned:
+        console.print("nothing was indexed yet: there is nothing to plan")
         return
-    from lookalike.settings import load_settings
-    from lookalike.wiring import plan_indexes
-
-    planned = plan_indexes(place, load_settings())
-    table = Table(box=None, header_style="bold", padding=(0, 1))
-    for name in ("space", "vectors", "index", "memory", "disk", "recall@10", "build", "search"):
-        table.add_column(
-            name, no_wrap=name != "index", justify="left" if name in ("space", "index") else "right"
-        )
+    is_timed = any(each.search_us is not None for each in planned)
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("space", "index", "vectors", "memory", "disk", "recall", "build", *["search"] * is_timed):
+        table.add_column(name, no_wrap=True, justify="left" if name in ("space", "index") else "right")
     for each in planned:
-        search = "" if each.search_us is None else f"{each.search_us / 1e3:.2f} ms"
-        table.add_row(
+        cells = (
             each.space,
+            each.kind,
             f"{each.vectors:,} x {each.dim}",
-            f"{each.kind}: {each.parameters}",
-            f"{each.memory_bytes / 1e6:,.0f} MB",
-            f"{each.disk_bytes / 1e6:,.0f} MB",
+            _megabytes(each.memory_bytes),
+            _megabytes(each.disk_bytes),
             f"{each.recall:.3f}",
-            f"{each.build_s:,.1f} s{'' if each.measured else ' or so'}",
-            search,
+            _build_time(each),
         )
-    console = Console(highlight=False)
-    console.print(table if planned else "nothing was indexed yet: there is nothing to plan")
-    raise typer.Exit
+        search = "?" if each.search_us is None else f"{each.search_us / 1e3:.2f} ms"
+        table.add_row(*cells, *[search] * is_timed)
+    console.print(table)
+    spaces: dict[str, list[str]] = {}
+    for each in planned:
+        spaces.setdefault(each.parameters, []).append(each.space)
+    for said, names in spaces.items():
+        console.print(f"[dim]{', '.join(names)}: {said}[/]")
+    if not all(each.measured for each in planned):
+        console.print("[dim]~ is an estimate, recall that of the ten nearest[/]")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else "< 1 MB"
+
+
+def _build_time(planned: Planned) -> str:
+    if planned.build_s < 1:
+        return "< 1 s"
+    return f"{'' if planned.measured else '~ '}{planned.build_s:,.0f} s"
 
 
 def index(  # noqa: PLR0913 - one option per thing a person can say
-    source: SourceArgument,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A .parquet, .csv, .tsv, .jsonl or .json file, a folder, or a database URL. Needed, but with --plan.",
+            show_default=False,
+        ),
+    ] = None,
     shop: ShopOption = DEFAULT_SHOP,
     columns: Annotated[
         list[str] | None,
@@ -103,15 +122,11 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
         bool, typer.Option("--prune-any", help="Also delete them if they are most of the shop.")
     ] = False,
     plan: Annotated[
-        str | None,
+        bool,
         typer.Option(
-            "--plan",
-            metavar="SHOP",
-            is_eager=True,
-            callback=_plan,
-            help="Only print which index each space of a shop would have, and what that takes.",
+            "--plan", help="Only print which index each space of the shop would have, and what that takes."
         ),
-    ] = None,
+    ] = False,
     failures: Annotated[
         Path | None, typer.Option(help="CSV file for rows and fields that could not be used.")
     ] = None,
@@ -131,12 +146,22 @@ def index(  # noqa: PLR0913 - one option per thing a person can say
 
       lookalike index products.parquet
 
-      lookalike index export.csv --map title=productDisplayName --map images=img_url
+      lookalike index export.csv --map title=displayName --map images=img_url
 
       lookalike index photos/ --shop photos.db
 
       lookalike index postgresql://me@db/shop --query "SELECT * FROM products"
+
+      lookalike index --plan --shop photos.db
     """
+    if plan:
+        from lookalike.settings import load_settings
+        from lookalike.wiring import plan_indexes
+
+        print_plan(Console(highlight=False), plan_indexes(shop_of(source, shop), load_settings()))
+        return
+    if source is None:
+        raise typer.BadParameter("name what to bring in, such as products.parquet", param_hint="SOURCE")
     from lookalike.api import open as open_shop  # the libraries behind it take their time to load
     from lookalike.core.rows import columns_of, recognise
     from lookalike.embed import require_vectors
@@ -187,8 +212,16 @@ def run_index(shop: Shop, source: str, failures: Path, **options: Any) -> None:
             **options,
         )
         progress.update(task, total=report.read, completed=report.read, description="done")
-    print_report(console, report, len(shop), prune=bool(options.get("prune")))
+    prune = bool(options.get("prune"))
+    print_report(console, report, len(shop), prune=prune)
+    if inactive := len(shop) - shop.findable:
+        console.print(f"{inactive:,} of them {'is' if inactive == 1 else 'are'} inactive, and never found")
     problems.print_to(console)
+    if prune and report.failed:
+        raise InputError(
+            f"nothing was deleted: {_count(report.failed, 'row')} could not be read, and may be of products in the shop",
+            hint="All other rows are in the shop. Mend these, or the source, and run the command again.",
+        )
     if report.spared:
         raise InputError(
             f"nothing was deleted: {report.spared:,} of {len(shop):,} products are not in {source}, which is too many to be "
@@ -265,11 +298,13 @@ def print_report(console: Console, report: IngestReport, products: int, *, prune
         f"images {report.images:,}, failed {report.failed_images:,}; embedded: {encoded}{given}",
         soft_wrap=True,
     )
-    if prune and report.failed:
-        console.print("[yellow]nothing was pruned: rows that failed may be products of the shop[/]")
-    elif prune and not report.spared:
-        console.print(f"deleted {report.deleted:,} products that were not in the source")
-    console.print(f"the shop now holds {products:,} products")
+    if prune and not (report.failed or report.spared):
+        console.print(f"deleted {_count(report.deleted, 'product')} that were not in the source")
+    console.print(f"the shop now holds {_count(products, 'product')}")
+
+
+def _count(n: int, one: str) -> str:
+    return f"{n:,} {one}" if n == 1 else f"{n:,} {one}s"
 
 
 class ProblemFile:
@@ -314,4 +349,5 @@ class ProblemFile:
                 soft_wrap=True,
             )
         if self.count:
-            console.print(f"{self.count:,} problems in all are listed in {self.path}", highlight=False)
+            listed = "problem is" if self.count == 1 else "problems in all are"
+            console.print(f"{self.count:,} {listed} listed in {self.path}", highlight=False, soft_wrap=True)

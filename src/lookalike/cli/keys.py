@@ -39,7 +39,14 @@ def new(
     ] = None,
     keys: FileOption = None,
 ) -> None:
-    """Make a key and print it, once: only its hash is kept."""
+    """Make a key and print it, once: only its hash is kept.
+
+    Examples:
+
+      lookalike keys new shop-frontend --scope search
+
+      lookalike keys new importer --scope search --scope write --days 90
+    """
     from lookalike.service.keys import add_key, new_key
 
     file = _file(keys)
@@ -54,7 +61,12 @@ def new(
 
 @app.command("list")
 def list_(keys: FileOption = None) -> None:
-    """List the keys: who, what for, since when and until when. Their secrets cannot be shown."""
+    """List the keys: who, what for, since when and until when. Their secrets cannot be shown.
+
+    Examples:
+
+      lookalike keys list
+    """
     from lookalike.service.keys import read_keys
 
     table = Table("id", "name", "scopes", "created", "expires", box=None, pad_edge=False)
@@ -74,7 +86,12 @@ def revoke(
     id_: Annotated[str, typer.Argument(metavar="ID", help="As in: lookalike keys list.")],
     keys: FileOption = None,
 ) -> None:
-    """Take a key away; a running service obeys within a second."""
+    """Take a key away; a running service obeys within a second.
+
+    Examples:
+
+      lookalike keys revoke ID
+    """
     from lookalike.service.keys import revoke_key
 
     key = revoke_key(_file(keys), id_)

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from lookalike import __version__
 from lookalike.cli import clicks, demo, embed, evaluate, index, keys, models, search, serve, upgrade
+from lookalike.cli.options import Wordless, unwrapped
 from lookalike.core.errors import LookalikeError
 
 app = typer.Typer(
@@ -26,16 +27,19 @@ app = typer.Typer(
 )
 app.command("index")(index.index)
 app.command("embed")(embed.embed)
-app.command("search")(search.search)
+app.command("search", cls=Wordless)(search.search)
 app.command("show")(search.show)
 app.command("delete")(search.delete)
 app.command("eval")(evaluate.evaluate)
 app.command("clicks")(clicks.clicks)
 app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
+app.command("serve", cls=Wordless)(serve.serve)
 app.add_typer(keys.app, name="keys")
 app.add_typer(upgrade.app, name="upgrade")
 app.add_typer(models.app, name="models")
+for each in (app, *(group.typer_instance for group in app.registered_groups)):
+    for command in each.registered_commands if each is not None else ():
+        command.help = unwrapped((command.callback.__doc__ if command.callback else None) or "")
 
 
 def _version(wanted: bool) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lookalike.questions import Question
 
 
+HOLDS = {"str": "text", "float": "number", "bool": "true/false", "datetime": "date"}
+"""What a column holds, in the words of `GET /v1/columns`."""
 WIDE = 110
 """Columns of a window in which a table of results has room for everything."""
 
@@ -149,7 +151,14 @@ def show(
     ] = None,
     shop: ShopOption = DEFAULT_SHOP,
 ) -> None:
-    """Show products, or how many there are and which columns filters can use."""
+    """Show products, or how many there are and which columns filters can use.
+
+    Examples:
+
+      lookalike show --shop shop.db
+
+      lookalike show P1042 P1043 --shop shop.db
+    """
     from lookalike.api import open as open_shop
 
     console = Console(highlight=False)
@@ -161,12 +170,15 @@ def show(
             )
             _require_all(ids, found)
             return
-        console.print(f"{shop}: {len(opened):,} products")
+        inactive = len(opened) - opened.findable
+        also = f", {inactive:,} of them inactive and never found" if inactive else ""
+        console.print(f"{shop}: {len(opened):,} products{also}", soft_wrap=True)
         table = Table(box=None, header_style="bold", padding=(0, 2))
         table.add_column("column")
         table.add_column("holds")
         for name, holds in opened.columns.items():
-            table.add_row(escape(name), holds)
+            words = [HOLDS.get(each, each) for each in holds.split(" and ")]
+            table.add_row(escape(name), " and ".join(words))
         console.print(table)
 
 
@@ -184,7 +196,14 @@ def delete(
 ) -> None:
     """Delete products; they are not found from now on.
 
-    To delete all that a source no longer has, use `lookalike index SOURCE --prune`.
+    To delete all that a source no longer has, use `lookalike index SOURCE --prune`. A product that its source still has comes
+    back when that is indexed again.
+
+    Examples:
+
+      lookalike delete P1042 P1043
+
+      lookalike delete P1042 --shop photos.db
     """
     from lookalike.api import open as open_shop
 

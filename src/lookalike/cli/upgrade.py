@@ -11,7 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from lookalike.cli.index import ProblemFile
-from lookalike.cli.options import EmbeddingsOption, TextEncoderOption
+from lookalike.cli.options import (
+    DEFAULT_SHOP,
+    EmbeddingsOption,
+    PlaceArgument,
+    ShopOption,
+    TextEncoderOption,
+    shop_of,
+)
 
 if TYPE_CHECKING:
     from lookalike.core.rows import Problem
@@ -25,7 +32,6 @@ app = typer.Typer(
     ),
     no_args_is_help=True,
 )
-ShopArgument = Annotated[str, typer.Argument(help="The catalogue: a path, or postgresql://user@host/db.")]
 
 
 def _open(shop: str) -> Upgrade:
@@ -39,9 +45,10 @@ def _problems(shop: str) -> ProblemFile:
 
 
 @app.command()
-def start(
-    shop: ShopArgument,
+def start(  # noqa: PLR0913 - one option per thing a person can say
     encoder: Annotated[str, typer.Option("--encoder", help="The encoder to go over to, by name.")],
+    place: PlaceArgument = None,
+    shop: ShopOption = DEFAULT_SHOP,
     text_encoder: TextEncoderOption = None,
     rate: Annotated[
         float | None, typer.Option(help="Products a second, at most; by default as fast as it goes.")
@@ -57,9 +64,14 @@ def start(
     """Make the vectors of another encoder beside those that are searched. Run it again to go on after a crash.
 
     Searches see nothing of it. What is written from now on gets both kinds of vectors.
+
+    Examples:
+
+      lookalike upgrade start --shop shop.db --encoder siglip2-base
     """
     from rich.progress import Progress
 
+    shop = shop_of(place, shop)
     console = Console(stderr=True, highlight=False)
     with _open(shop) as upgrade, _problems(shop) as problems, Progress(console=console) as progress:
         total = upgrade.status()["products"]
@@ -80,20 +92,29 @@ def start(
         soft_wrap=True,
     )
     problems.print_to(console)
-    console.print(f"Compare: lookalike upgrade report {shop}   then: lookalike upgrade finish {shop}")
+    console.print(
+        f"Compare: lookalike upgrade report --shop {shop}   then: lookalike upgrade finish --shop {shop}"
+    )
 
 
 @app.command()
-def status(shop: ShopArgument) -> None:
-    """Say what is searched, what is made beside it, and how far that has come."""
+def status(place: PlaceArgument = None, shop: ShopOption = DEFAULT_SHOP) -> None:
+    """Say what is searched, what is made beside it, and how far that has come.
+
+    Examples:
+
+      lookalike upgrade status --shop shop.db
+    """
+    shop = shop_of(place, shop)
     with _open(shop) as upgrade:
         for name, value in upgrade.status().items():
             typer.echo(f"{name.replace('_', ' '):<12} {value}")
 
 
 @app.command()
-def report(
-    shop: ShopArgument,
+def report(  # noqa: PLR0913 - one option per thing a person can say
+    place: PlaceArgument = None,
+    shop: ShopOption = DEFAULT_SHOP,
     judgments: Annotated[
         Path | None, typer.Option(help="Judged queries, as for `lookalike eval`: what they gain or lose.")
     ] = None,
@@ -104,11 +125,19 @@ def report(
     ] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write everything as JSON.")] = None,
 ) -> None:
-    """Ask both generations the same, and say how much of the answers they share and where they differ most."""
+    """Ask both generations the same, and say how much of the answers they share and where they differ most.
+
+    Examples:
+
+      lookalike upgrade report --shop shop.db --html differences.html
+
+      lookalike upgrade report --shop shop.db --judgments judgments.jsonl
+    """
     from rich.progress import Progress
 
     from lookalike.engine.comparison import html_report, json_report, text_report
 
+    shop = shop_of(place, shop)
     with _open(shop) as upgrade:
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task("asking", total=queries)
@@ -128,15 +157,29 @@ def report(
 
 
 @app.command()
-def finish(shop: ShopArgument) -> None:
-    """Let the new vectors be searched. Running services follow by themselves; the former vectors are kept up beside."""
+def finish(place: PlaceArgument = None, shop: ShopOption = DEFAULT_SHOP) -> None:
+    """Let the new vectors be searched. Running services follow by themselves; the former vectors are kept up beside.
+
+    Examples:
+
+      lookalike upgrade finish --shop shop.db
+    """
+    shop = shop_of(place, shop)
     console = _change_over(shop, lambda upgrade: upgrade.finish)
-    console.print(f"Back: lookalike upgrade rollback {shop}   for good: lookalike upgrade clean {shop}")
+    console.print(
+        f"Back: lookalike upgrade rollback --shop {shop}   for good: lookalike upgrade clean --shop {shop}"
+    )
 
 
 @app.command()
-def rollback(shop: ShopArgument) -> None:
-    """Let the former vectors be searched again: answers are exactly as they were."""
+def rollback(place: PlaceArgument = None, shop: ShopOption = DEFAULT_SHOP) -> None:
+    """Let the former vectors be searched again: answers are exactly as they were.
+
+    Examples:
+
+      lookalike upgrade rollback --shop shop.db
+    """
+    shop = shop_of(place, shop)
     _change_over(shop, lambda upgrade: upgrade.rollback)
 
 
@@ -151,8 +194,14 @@ def _change_over(shop: str, step: Callable[[Upgrade], Callable[[Callable[[Proble
 
 
 @app.command()
-def clean(shop: ShopArgument) -> None:
-    """Drop the vectors that are not searched, for good."""
+def clean(place: PlaceArgument = None, shop: ShopOption = DEFAULT_SHOP) -> None:
+    """Drop the vectors that are not searched, for good.
+
+    Examples:
+
+      lookalike upgrade clean --shop shop.db
+    """
+    shop = shop_of(place, shop)
     console = Console(stderr=True, highlight=False)
     with _open(shop) as upgrade:
         console.print(f"dropped {upgrade.clean():,} vectors")

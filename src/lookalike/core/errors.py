@@ -15,12 +15,14 @@
     ├── CatalogError           the database: missing, full, locked, of another schema
     └── MissingExtra           an optional dependency is not installed
 
-An error says what is wrong (`str(error)`) and what to do (`error.hint`); `error.code` is stable and for programs.
+An error says what is wrong (`str(error)`) and what to do (`error.hint`, which stands below it in a traceback); `error.code` is
+stable and for programs.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 
 class LookalikeError(Exception):
@@ -31,8 +33,18 @@ class LookalikeError(Exception):
     def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:  # whoever lets it end in a traceback is told what to do as well (PEP 678)
+            self.add_note(hint)
         if code is not None:
             self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by what it holds: some errors cannot be made from their message alone."""
+        return _remade, (type(self), *self.args), self.__dict__
+
+
+def _remade(kind: type[LookalikeError], *args: object) -> LookalikeError:
+    return kind.__new__(kind, *args)
 
 
 class InputError(LookalikeError):

@@ -37,6 +37,8 @@ _TOKENS = re.compile(
     re.VERBOSE,
 )
 _KEYWORDS = frozenset(["and", "or", "not", "in", "between", "contains", "prefix", "exists", "true", "false"])
+_SIGNS: Mapping[str, str] = {"&": "and", "|": "or", "!": "not"}
+"""What people used to other languages write; told, not taken, so that there is one way to write a filter."""
 _SYNONYMS: Mapping[str, str] = {"==": "=", "<>": "!="}
 
 
@@ -62,15 +64,19 @@ def _tokenise(text: str) -> list[_Token]:
         found = _TOKENS.match(text, at)
         if found is None or found.lastgroup is None:
             start = at + len(text[at:]) - len(text[at:].lstrip())
-            raise _error(
-                text, start, "cannot read this", "Strings stand in quotes, dates look like 2026-01-31."
-            )
+            raise _error(text, start, "cannot read this", _remedy(text[start:]))
         kind, word = found.lastgroup, found.group(found.lastgroup)
         if kind == "name" and word.lower() in _KEYWORDS:
             kind, word = "word", word.lower()
         tokens.append(_Token(kind, word, found.start(found.lastgroup)))
         at = found.end()
     return [*tokens, _Token("end", "the end", len(text))]
+
+
+def _remedy(rest: str) -> str:
+    """Say what to write where the text cannot be read on."""
+    word = next((word for signs, word in _SIGNS.items() if rest.startswith(signs)), None)
+    return f"Use {word}." if word else "Strings stand in quotes, dates look like 2026-01-31."
 
 
 def _error(text: str, position: int, message: str, hint: str) -> FilterError:

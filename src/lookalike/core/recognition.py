@@ -269,8 +269,8 @@ class _Claims:
         return len(held) == self.rows and all(map(looks_like_code, held)) and len(set(held)) == len(held)
 
     def note_what_is_missing(self) -> None:
-        """Say which of the fields that matter most have no column, and which columns may be theirs."""
-        if len(self.cells) <= 2:
+        """Say which of the fields that matter most have no column, and which columns may be theirs; nothing if none is left."""
+        if len(self.cells) <= 2 or not self.free:
             return
         for name in LIKELY:
             if name not in self.fields:

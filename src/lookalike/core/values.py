@@ -17,11 +17,13 @@ from enum import Enum
 from fractions import Fraction
 from html import unescape
 from html.entities import html5
+from io import BytesIO
 from pathlib import PurePath
 from typing import Final
 from uuid import UUID
 
 import numpy as np
+from PIL.Image import Image
 
 from lookalike.core import names
 from lookalike.core.errors import RowError
@@ -81,7 +83,16 @@ def _from_library(value: object) -> object:
         return str(value)
     if isinstance(value, set | frozenset):
         return sorted(value, key=shown)
+    if isinstance(value, Image):
+        return _as_png(value)
     return value
+
+
+def _as_png(image: Image) -> bytes:
+    """Return the pixels of a Pillow image as a file, the same that a search with it sees."""
+    data = BytesIO()
+    image.convert("RGB").save(data, "PNG", compress_level=1)
+    return data.getvalue()
 
 
 def _as_float(value: Decimal | Fraction) -> float:

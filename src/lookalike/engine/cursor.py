@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 from collections.abc import Mapping
 
@@ -16,6 +17,7 @@ from lookalike.core.query import ImagePart, Part, ProductPart, Query, TextPart
 from lookalike.core.types import Keys, content_hash
 
 _SIGNATURE_CHARS = 12
+_BEGINNING = re.compile(f"[0-9a-f]{{{_SIGNATURE_CHARS}}}")
 
 
 def signature(query: Query) -> str:
@@ -67,6 +69,11 @@ def read(cursor: str | None, signature: str, max_depth: int) -> Keys:
     """Return the products already shown, int64 [n]; raise QueryError for a cursor of another query or a damaged one."""
     if cursor is None:
         return np.zeros(0, np.int64)
+    if not _BEGINNING.match(cursor):
+        shown = cursor if len(cursor) <= 40 else f"{cursor[:39]}…"
+        raise QueryError(
+            f"{shown!r} is no cursor", hint="Give the cursor of the page before, whole; or none."
+        )
     if cursor[:_SIGNATURE_CHARS] != signature:
         raise QueryError("this cursor belongs to another query", hint="Repeat the query without a cursor.")
     text = cursor[_SIGNATURE_CHARS:]

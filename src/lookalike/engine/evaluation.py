@@ -127,6 +127,12 @@ class Evaluation:
     failures: tuple[Failure, ...]
     problems: tuple[JudgmentProblem, ...]
 
+    def __str__(self) -> str:
+        """Return the summary, what failed, and the measures, as text that fits a screen."""
+        from lookalike.engine.report import short_report  # it is made of this module's nouns
+
+        return short_report(self)
+
     @property
     def plans(self) -> Mapping[str, int]:
         """How many queries ran under which plan."""

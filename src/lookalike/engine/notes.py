@@ -10,7 +10,7 @@ from lookalike.core.columns import Columns
 from lookalike.core.filters import Filter
 from lookalike.core.query import Query, TextPart
 from lookalike.core.types import TITLE, WORDS
-from lookalike.core.unmet import unmet
+from lookalike.core.unmet import impossible, unmet
 from lookalike.engine.probes import Asked
 from lookalike.engine.retrieve import Pool
 
@@ -26,6 +26,8 @@ def notes_of(
     if query.cursor is not None:
         return asked.notes
     of_filter = () if where is None else unmet(where, columns, matches=matched > 0)
+    if where is not None and not matched:
+        of_filter += impossible(where, columns)
     return (*asked.notes, *of_filter, *_no_match(query, asked, pool, filtered=where is not None))
 
 

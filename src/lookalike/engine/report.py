@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lookalike.core.errors import LookalikeError
 from lookalike.core.images import decode, thumbnail
 from lookalike.core.judgments import QueryForm
-from lookalike.engine.evaluation import Curve, Estimate, Evaluation, QueryOutcome
+from lookalike.engine.evaluation import Curve, Estimate, Evaluation, Failure, QueryOutcome
 
 Pictures = Callable[[str], bytes | None]
 """The picture of a product by its id, in any format `core.images` decodes."""
@@ -66,6 +66,17 @@ def text_report(evaluation: Evaluation, absent: Sequence[str] = ()) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def short_report(evaluation: Evaluation) -> str:
+    """Return the summary, how many queries are in no figure and why the first is not, and the measures: a dozen lines."""
+    lines = [_summary(evaluation)]
+    if failures := evaluation.failures:
+        lines.append(f"! {len(failures):,} failed, such as {_failed(failures[0])}")
+    if problems := evaluation.problems:
+        lines.append(f"! {_count(len(problems), 'line')} could not be read, such as {problems[0]}")
+    table = _measure_rows(evaluation)
+    return "\n".join([*lines, *(["", _aligned(table)] if len(table) > 1 else [])])
+
+
 def json_report(evaluation: Evaluation, absent: Sequence[str] = ()) -> str:
     """Return everything, each query included, as indented JSON."""
     held = {**evaluation.to_dict(), "absent": list(absent)}
@@ -109,7 +120,7 @@ def warnings(evaluation: Evaluation, absent: Sequence[str] = ()) -> list[Warned]
     total = len(failures) + len(evaluation.outcomes)
     told: list[Warned] = []
     if failures:
-        lines = [_one_line(f"{failure.id}: {failure.reason}", failure.hint) for failure in failures]
+        lines = [_failed(failure) for failure in failures]
         told.append(
             Warned(f"{len(failures):,} of {total:,} queries failed and are in no figure:", _first(lines))
         )
@@ -259,6 +270,10 @@ def _count(n: int, one: str, many: str = "") -> str:
 def _first(lines: Sequence[str]) -> tuple[str, ...]:
     more = len(lines) - LINES_SHOWN
     return (*lines[:LINES_SHOWN], f"... and {more:,} more") if more > 0 else tuple(lines)
+
+
+def _failed(failure: Failure) -> str:
+    return _one_line(f"{failure.id}: {failure.reason}", failure.hint)
 
 
 def _one_line(reason: str, hint: str) -> str:

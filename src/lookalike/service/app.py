@@ -140,4 +140,8 @@ class _Documented(FastAPI):
                 whole = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas |= whole.pop("$defs", {})
                 schemas[model.__name__] = whole
+            # By itself, as each query of a batch is read by itself, that model cannot name another.
+            schemas["BatchRequest"]["properties"]["queries"]["items"] = {
+                "$ref": "#/components/schemas/SearchRequest"
+            }
         return super().openapi()

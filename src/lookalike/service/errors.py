@@ -28,6 +28,8 @@ from lookalike.core.errors import (
     LookalikeError,
     Overloaded,
 )
+from lookalike.service.hints import shown
+from lookalike.service.wanted import plain
 
 log = logging.getLogger(__name__)
 STATUSES: Final[Sequence[tuple[type[LookalikeError], int]]] = (
@@ -43,7 +45,7 @@ _FIELDS: Final[Mapping[str, str]] = {"search.max_k": "limit", "search.max_parts"
 """What a request calls that which a limit bounds; of the others it is told the name of the limit."""
 MAX_TOLD: Final = 3
 """Of what is wrong with a request, so much is said."""
-_SEE: Final = "GET /openapi.json says what this request can hold."
+_SEE: Final = "/docs lists what each request takes, with examples."
 
 
 class Refused(LookalikeError):  # noqa: N818 - it reads better where it is raised
@@ -103,15 +105,38 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Refused:
         return Refused(400, "malformed", f"the body is not JSON: {reason}", hint="Check quotes and brackets.")
     told = [f"{_field(each)} {_said(each)}" for each in errors[:MAX_TOLD]]
     more = f"; and {len(errors) - MAX_TOLD} more" if len(errors) > MAX_TOLD else ""
-    remedies = [each["ctx"]["remedy"] for each in errors[:MAX_TOLD] if each["type"] == "unknown_field"]
-    hint = " ".join(dict.fromkeys(remedies)) or _SEE
-    return Refused(422, "invalid", "; ".join(told) + more, hint=hint, field=_field(first))
+    return Refused(
+        422, "invalid", "; ".join(told) + more, hint=_remedy(errors[:MAX_TOLD]) or _SEE, field=_field(first)
+    )
+
+
+def _remedy(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Return what helps against each error, of several with the field it is about, and once what is known at all."""
+    contexts = [(_field(each), each.get("ctx", {})) for each in errors]
+    remedies = [(field, said["remedy"]) for field, said in contexts if said.get("remedy")]
+    several = len({field for field, _ in contexts}) > 1
+    known = [said["known"] for _, said in contexts if said.get("known")]
+    each_one = [f"{field}: {remedy}" if several else remedy for field, remedy in remedies]
+    return " ".join(dict.fromkeys([*each_one, *known]))
 
 
 def _field(error: Mapping[str, Any]) -> str:
-    """Name what an error is about; FastAPI puts before it where it came, in the body or in the address."""
+    """Name what an error is about, as "parts[0].text"; FastAPI puts before it where it came, in the body or in the address."""
     first, *rest = error["loc"] or ("body",)
-    return ".".join(map(str, rest if rest and first in ("body", "query", "path") else (first, *rest)))
+    steps = plain(rest if rest and first in ("body", "query", "path") else (first, *rest))
+    return "".join(
+        f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in steps
+    ).removeprefix(".")
+
+
+_WORDS: Final[Mapping[str, str]] = {
+    "model_type": "it should be an object",
+    "model_attributes_type": "it should be an object",
+    "string_pattern_mismatch": "it is not written as it should be",
+}
+"""What pydantic says in words of its own, or of regular expressions, by the type of the error."""
+
+_NO_FILE: Final = "Expected UploadFile"
 
 
 def _said(error: Mapping[str, Any]) -> str:
@@ -119,7 +144,8 @@ def _said(error: Mapping[str, Any]) -> str:
         return "is missing"
     if error["type"] == "unknown_field":
         return str(error["msg"])
-    return f"is not usable: {error['msg'].removeprefix('Value error, ')}"
+    said = _WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+    return f"is not usable: {'it should be a file' if said.startswith(_NO_FILE) else said}"
 
 
 def error_response(
@@ -153,7 +179,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 _HTTP: Final[Mapping[int, tuple[str, str]]] = {
     400: ("malformed", "Check how the body is written, and its Content-Type."),
-    404: ("not_found", "GET /openapi.json lists the routes there are."),
+    404: ("not_found", "/docs lists the routes there are."),
     405: ("method_not_allowed", "The header Allow says which methods this route has."),
 }
 
@@ -162,7 +188,11 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     code, remedy = _HTTP.get(status, (status.name.lower(), _SEE))
-    said = f"{request.method} {request.url.path}: {error.detail}" if status in (404, 405) else error.detail
+    said = (
+        f"{request.method} {shown(request.url.path)}: {error.detail}"
+        if status in (404, 405)
+        else error.detail
+    )
     return error_response(
         request.scope, status, {"code": code, "message": said, "remedy": remedy}, error.headers
     )

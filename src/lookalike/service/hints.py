@@ -13,18 +13,23 @@ MAX_LETTERS: Final = 80
 
 
 def shown(name: str) -> str:
-    """Return a name that a stranger made up, cut to what is worth reading."""
-    return name if len(name) <= MAX_LETTERS else f"{name[:MAX_LETTERS]}…"
+    """Return a name that a stranger made up, cut to what is worth reading, with "?" for what cannot be."""
+    cut = name if len(name) <= MAX_LETTERS else f"{name[:MAX_LETTERS]}…"
+    return "".join(letter if letter.isprintable() else "?" for letter in cut)
 
 
-def instead_of(name: str, known: Collection[str], told: Mapping[str, str]) -> str:
-    """Say what to use in place of a field: what is `told` of it, else the known one it is spelled like, and all there are."""
+def instead_of(name: str, known: Collection[str], told: Mapping[str, str]) -> tuple[str, str]:
+    """Say what to use in place of a field, and all there are: what is `told` of it, else the one spelled alike."""
     if name in told:
-        return told[name]
+        return told[name], ""
     near = process.extractOne(name[:MAX_LETTERS].lower(), list(known), scorer=fuzz.ratio, score_cutoff=CLOSE)
-    guess = f"Did you mean {near[0]}? " if near else ""
-    return f"{guess}Known here: {', '.join(known)}."
+    return f"Did you mean {near[0]}?" if near else "", f"Known here: {', '.join(known)}."
 
+
+PICTURE: Final = (
+    "A path on your machine cannot be read here: send an http(s) URL or a data: URI, in a search also the file itself "
+    "(curl -F image=@photo.jpg), or read products with their pictures in by: lookalike index."
+)
 
 # --- what each request calls otherwise --------------------------------------------------------------------------------
 
@@ -95,4 +100,25 @@ ROW: Final = {
     **_PRODUCT,
     **_use("title", "name", "label"),
     **_use("images, a list,", "image_url", "image_urls", "picture", "pictures", "photo", "photos", "file"),
+}
+ONLY_TOLD: Final[Mapping[str, str]] = {
+    "category": "Write categories, a list of paths, the main one first.",
+    "url": "Write attributes.url.",
+    "image": "Write images, a list of URLs or data: URIs.",
+}
+"""Fields of a product that GET tells and that others decide, with those others."""
+EVENT: Final = {
+    **_use("action_name", "action", "event", "event_name", "event_type", "name", "type"),
+    **_use("query_id, which is the search_id of the answer,", "search_id", "search", "query", "queryid"),
+    **_use(
+        'event_attributes.object.object_id, {"event_attributes": {"object": {"object_id": "..."}}},',
+        *("product_id", "product", "object_id", "object", "id", "item_id", "sku"),
+    ),
+    **_use(
+        'event_attributes.position.ordinal, {"event_attributes": {"position": {"ordinal": 1}}},',
+        *("position", "ordinal", "rank", "index"),
+    ),
+    **_use("client_id", "client"),
+    **_use("session_id", "session"),
+    **_use("timestamp", "time", "ts", "date"),
 }

@@ -61,6 +61,8 @@ class Key:
 
 
 _KEYS = TypeAdapter(tuple[Key, ...])
+_SAID = {"string_pattern_mismatch": "it is not as it was written"}
+"""What pydantic says in regular expressions, in words."""
 
 
 def new_key(name: str, scopes: Iterable[str], *, expires: datetime | None = None) -> tuple[str, Key]:
@@ -94,7 +96,7 @@ def read_keys(path: Path) -> dict[str, Key]:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"]) or "the file"
         raise InputError(
-            f"{path} holds no API keys: {place}: {first['msg']}",
+            f"{path.absolute()} holds no API keys: {place}: {_SAID.get(first['type'], first['msg'])}",
             hint="It is written by: lookalike keys new. Mend it or move it away.",
         ) from None
     except OSError as error:
@@ -226,9 +228,10 @@ def open_keys(path: Path, host: str, setting: bool | None) -> KeyRing | None:
             if setting
             else f"others can reach the service at {host or 'every address'}"
         )
+        place = path.absolute()
         raise InputError(
-            f"callers need API keys, because {why}, and {path} holds no valid one",
-            hint=f"Make one: lookalike keys new NAME --scope search --keys {path}. Or listen on 127.0.0.1, or switch "
+            f"callers need API keys, because {why}, and {place} holds no valid one",
+            hint=f"Make one: lookalike keys new NAME --scope search --keys {place}. Or listen on 127.0.0.1, or switch "
             "keys off with LOOKALIKE_SERVICE__REQUIRE_KEYS=false if a proxy before the service checks who calls.",
         )
     return ring

@@ -38,6 +38,7 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        self._children: dict[tuple[Histogram, tuple[str, ...]], Histogram] = {}
         self.requests = Counter(
             "lookalike_requests",
             "Requests answered.",
@@ -157,12 +158,20 @@ class Metrics:
     def searched(self, kind: str, result: SearchResult, diversity: float | None) -> None:
         """Count one search; `diversity` is that of its hits, see `core.clicks`."""
         for stage, took_ms in result.took_ms.items():
-            self.search_seconds.labels(kind, stage).observe(took_ms / 1e3)
-        self.results.labels(kind).observe(len(result.hits))
+            self._child(self.search_seconds, kind, stage).observe(took_ms / 1e3)
+        self._child(self.results, kind).observe(len(result.hits))
         if diversity is not None:
-            self.diversity.labels(kind).observe(diversity)
+            self._child(self.diversity, kind).observe(diversity)
         if not result.hits:
             self.zero_results.labels(kind).inc()
+
+    def _child(self, histogram: Histogram, *labels: str) -> Histogram:
+        """Return what counts under these labels, looked up once: kinds of requests and stages are few."""
+        key = histogram, labels
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = histogram.labels(*labels)
+        return child
 
     def encoded(self, kind: str, size: int, waited_s: float) -> None:
         """Count one batch of queries on its way to the encoder."""

@@ -6,11 +6,12 @@ say all of it takes far longer than to read it. What clients get is in `schemas_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from collections.abc import Collection, Mapping
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from fastapi import UploadFile
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,25 +21,41 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from lookalike.service import hints
+from lookalike.service import hints, wanted
 
 Text = Annotated[str, Field(max_length=2000)]
 FilterText = Annotated[str, Field(max_length=20_000)]
 Weight = Annotated[float, Field(ge=-1000, le=1000)]
+
+
+def _address(*also: str) -> AfterValidator:
+    """Return what lets only web addresses and data: URIs pass, and what begins with one of `also`."""
+
+    def check(given: str) -> str:
+        if given[:8].lower().startswith(("http://", "https://", "data:")) or given.startswith(also):
+            return given
+        said = "it is neither an http(s) URL nor a data: URI"
+        raise PydanticCustomError("no_address", said, {"remedy": hints.PICTURE})
+
+    return AfterValidator(check)
+
+
 PictureUrl = Annotated[
     str,
+    _address(),
     Field(
-        pattern="^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:)",
         description="An http(s) URL or a data: URI; files of the server are never read.",
+        json_schema_extra={"pattern": "^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:)"},
     ),
 ]
 PictureRef = Annotated[
     str,
+    _address("/v1/products/"),
     Field(
-        pattern="^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:|/v1/products/)",
         description="An http(s) URL, a data: URI, or the address that GET tells of a picture the product has.",
+        json_schema_extra={"pattern": "^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:|/v1/products/)"},
     ),
 ]
 Mark = Annotated[str, Field(min_length=1, max_length=100)]
@@ -59,7 +76,7 @@ Weights = Annotated[dict[str, Weight], Field(max_length=MAX_WEIGHTS), BeforeVali
 
 
 class Closed(BaseModel):
-    """An object without unknown fields: of each it is told what to use instead, and besides what is wrong with known ones.
+    """An object without unknown fields: of each it is told what to use instead, of known ones that are wrong what is wanted.
 
     Of far too many fields only a few are told.
     """
@@ -68,38 +85,44 @@ class Closed(BaseModel):
     """What to say of fields that people look for here and that are called otherwise."""
     others: ClassVar[str] = ""
     """What to say besides of any other."""
+    unwritten: ClassVar[Collection[str]] = ()
+    """Fields that are not worth naming to who looks for one."""
 
     @model_validator(mode="wrap")
     @classmethod
     def _only_its_fields(cls, given: object, read: ModelWrapValidatorHandler[Self]) -> Self:
-        unknown = [name for name in given if name not in cls.model_fields] if isinstance(given, dict) else []
-        if not unknown or not isinstance(given, dict):
-            return read(given)
-        wrong = [cls._unknown(str(name)) for name in unknown[:MAX_UNKNOWN]]
+        wrong: list[InitErrorDetails] = []
+        if isinstance(given, dict):
+            unknown = [name for name in given if name not in cls.model_fields]
+            if unknown:
+                wrong = [cls._unknown(str(name)) for name in unknown[:MAX_UNKNOWN]]
+                given = {name: value for name, value in given.items() if name in cls.model_fields}
         try:
-            read({name: value for name, value in given.items() if name in cls.model_fields})
+            row = read(given)
         except ValidationError as error:
-            wrong += [
-                InitErrorDetails(
-                    type=PydanticCustomError(each["type"], each["msg"], _remedy(each.get("ctx", {}))),
-                    loc=each["loc"],
-                    input=None,
-                )
-                for each in error.errors(include_url=False, include_input=False)
-            ]
+            wrong += [cls._wrong(each) for each in error.errors(include_url=False)]
+        else:
+            if not wrong:
+                return row
         raise ValidationError.from_exception_data(cls.__name__, wrong)
 
     @classmethod
+    def _wrong(cls, error: ErrorDetails) -> InitErrorDetails:
+        """Return what is wrong with a known field, with what is wanted there, unless that is said already."""
+        context = {name: said for name, said in error.get("ctx", {}).items() if name in ("remedy", "known")}
+        if "remedy" not in context and (remedy := wanted.remedy(cls, error)):
+            context["remedy"] = remedy
+        told = PydanticCustomError(error["type"], error["msg"], context or None)
+        return InitErrorDetails(type=told, loc=error["loc"], input=None)
+
+    @classmethod
     def _unknown(cls, name: str) -> InitErrorDetails:
-        remedy = hints.instead_of(name, cls.model_fields, cls.instead)
+        written = [field for field in cls.model_fields if field not in cls.unwritten]
+        remedy, known = hints.instead_of(name, written, cls.instead)
         if cls.others and name not in cls.instead:
-            remedy += f" {cls.others}"
-        told = PydanticCustomError("unknown_field", "is not known here", {"remedy": remedy})
+            known += f" {cls.others}"
+        told = PydanticCustomError("unknown_field", "is not known here", {"remedy": remedy, "known": known})
         return InitErrorDetails(type=told, loc=(hints.shown(name),), input=None)
-
-
-def _remedy(context: Mapping[str, Any]) -> dict[str, Any] | None:
-    return {"remedy": context["remedy"]} if "remedy" in context else None
 
 
 # --- searching --------------------------------------------------------------------------------------------------------
@@ -242,7 +265,7 @@ class BatchRequest(Closed):
     )
 
     queries: list[JsonValue] = Field(
-        json_schema_extra={"items": {"$ref": "#/components/schemas/SearchRequest"}}
+        description="Each as `POST /v1/search` takes it.", examples=[[{"parts": [{"text": "lamp"}]}]]
     )
 
 
@@ -274,13 +297,14 @@ class EventAttributes(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    object: EventObject | None = None
-    position: EventPosition | None = None
+    object: EventObject | None = Field(default=None, examples=[{"object_id": "D00001"}])
+    position: EventPosition | None = Field(default=None, examples=[{"ordinal": 3}])
 
 
 class EventRow(Closed):
     """One thing somebody did with results, as User Behavior Insights (UBI 1.3) writes it."""
 
+    instead = hints.EVENT
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
@@ -344,19 +368,22 @@ class Changes(Closed):
     )
 
     family: Name | None = Field(None, description="What its variants have in common.")
-    price: Annotated[JsonNumber, Field(ge=0)] | None = None
+    price: Annotated[JsonNumber, Field(ge=0)] | None = Field(None, examples=[19.9])
     currency: Name | None = Field(None, description="Three letters, such as EUR.")
     brand: Name | None = None
     categories: list[Name] | None = Field(
-        None, fail_fast=True, description="Paths such as Women/Shoes, the main one first."
+        None,
+        fail_fast=True,
+        description="Paths such as Women/Shoes, the main one first.",
+        examples=[["Women/Shoes"]],
     )
     attributes: dict[str, JsonValue] | None = Field(
         None, description="Anything else; in a change, a null takes one away and others stay."
     )
     availability: bool | None = None
     popularity: Annotated[JsonNumber, Field(ge=0)] | None = Field(None, description="More is more popular.")
-    rating: Annotated[JsonNumber, Field(ge=0, le=5)] | None = None
-    conversion_rate: Annotated[JsonNumber, Field(ge=0, le=1)] | None = None
+    rating: Annotated[JsonNumber, Field(ge=0, le=5)] | None = Field(None, examples=[4.5])
+    conversion_rate: Annotated[JsonNumber, Field(ge=0, le=1)] | None = Field(None, examples=[0.03])
     added: Name | None = Field(None, description="Since when it is sold: a date, or a time (UTC).")
     active: bool = Field(True, description="An inactive product stays and is never found.")
 
@@ -365,6 +392,7 @@ class ProductRow(Changes):
     """A whole product: what is not given is empty. What GET tells of one can be sent back as it is."""
 
     instead = hints.ROW
+    unwritten = hints.ONLY_TOLD
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
@@ -400,4 +428,4 @@ class Ids(Closed):
         extra="forbid", strict=True, json_schema_extra={"examples": [{"ids": ["D00001"]}]}
     )
 
-    ids: list[Text] = Field(fail_fast=True)
+    ids: list[Text] = Field(fail_fast=True, examples=[["D00001"]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, cast
 
 import orjson
@@ -20,6 +20,7 @@ from lookalike.core.query import SearchResult
 from lookalike.questions import Question, read_filter
 from lookalike.service.answers import check_fields, in_full, new_search_id
 from lookalike.service.errors import described, invalid
+from lookalike.service.hints import shown
 from lookalike.service.kept import Coming, Found, Place, WrittenAnswer, from_web
 from lookalike.service.schemas import (
     BatchRequest,
@@ -302,9 +303,25 @@ def _made(
     with state.fetching(sum(map(from_web, questions))):
         results = shop.search_each(questions) if questions else []
     return [
-        state.kept.made(shop, place, result, asked) if isinstance(result, SearchResult) else result
+        state.kept.made(shop, place, _noted(result, asked), asked)
+        if isinstance(result, SearchResult)
+        else result
         for (asked, _, place), result in zip(asks, results, strict=True)
     ]
+
+
+def _noted(result: SearchResult, asked: Options) -> SearchResult:
+    """Return a result, if it is of nothing with a note on each brand and category that may have been meant as several."""
+    if result.matched:
+        return result
+    notes = [
+        f'{field} "{shown(value)}" was taken as one name, with its comma: for several, '
+        + (f"repeat the parameter, {field}=A&{field}=B." if isinstance(asked, Parameters) else "list each.")
+        for field, values in (("brand", asked.brand), ("category", asked.category))
+        for value in values
+        if "," in value
+    ]
+    return replace(result, notes=(*result.notes, *notes)) if notes else result
 
 
 def _counted(request: Request, state: State, options: Options, asked: Asked) -> tuple[str, bytes]:

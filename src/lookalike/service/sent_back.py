@@ -6,7 +6,7 @@ with what was told of the product there is, and if it is the same, nothing chang
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,14 +17,9 @@ from lookalike.core.rows import Problem
 from lookalike.core.types import ImageRef, Product
 from lookalike.service.answers import FIELDS, is_web, own_picture
 from lookalike.service.errors import Refused
+from lookalike.service.hints import ONLY_TOLD
 from lookalike.service.schemas import ProductRow
 
-ONLY_TOLD: Final[Mapping[str, str]] = {
-    "category": "Write categories, a list of paths, the main one first.",
-    "url": "Write attributes.url.",
-    "image": "Write images, a list of URLs or data: URIs.",
-}
-"""Fields that GET tells and that others decide, with those others."""
 _WRITTEN: Final = tuple(
     name for name in ProductRow.model_fields if name not in {*ONLY_TOLD, "id", "images", "attributes"}
 )

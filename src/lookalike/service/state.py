@@ -213,6 +213,10 @@ class _OrjsonRequest(Request):
         return super().form(**{"max_part_size": most, **limits})
 
 
+_PLAIN: Final = "application/x-www-form-urlencoded"
+_NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_.-]{0,39}=")
+
+
 @dataclass(frozen=True, slots=True)
 class _Body:
     """What the body of a request has to be called, and how to send it so."""
@@ -227,9 +231,20 @@ class _Body:
         empty = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
         if self.called.fullmatch(given) or (empty and not given):
             return
-        said = f"is called {shown(given)}" if given else "has no Content-Type"
+        raise self.refused(f"is called {shown(given)}" if given else "has no Content-Type")
+
+    def refused(self, said: str) -> Refused:
+        """Return the error for a body of which so much can be said."""
         message = f"this takes {self.what}, and the body {said}"
-        raise Refused(415, "content_type", message, hint=self.remedy, field="Content-Type")
+        return Refused(415, "content_type", message, hint=self.remedy, field="Content-Type")
+
+    async def check_fields(self, request: Request) -> None:
+        """Raise Refused for what is called a form and begins with no name of a field: curl calls whatever it sends so."""
+        if not request.headers.get("content-type", "").lower().startswith(_PLAIN):
+            return
+        body = await request.body()
+        if body and not _NAME.match(body):
+            raise self.refused(f"is called {_PLAIN}, and holds no fields")
 
 
 _JSON: Final = _Body(
@@ -263,6 +278,8 @@ class JsonRoute(APIRoute):
             if takes is not None:
                 takes.check(request.headers)
             try:
+                if takes is _FORM:
+                    await takes.check_fields(read)
                 return await answer(read)
             except HTTPException:  # what FastAPI makes of any error in reading a body
                 if read.refused is None:

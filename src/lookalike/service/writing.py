@@ -20,10 +20,10 @@ from lookalike.core.rows import LIMITS, Problem, read_row
 from lookalike.core.types import Product
 from lookalike.service.answers import Plain, is_web, own_picture
 from lookalike.service.errors import MAX_TOLD, Refused, described, invalid
+from lookalike.service.hints import ONLY_TOLD
 from lookalike.service.json_in import check_values, read_json
 from lookalike.service.schemas import Changes, ProductRow
 from lookalike.service.sent_back import (
-    ONLY_TOLD,
     kept,
     picture_field,
     picture_problem,

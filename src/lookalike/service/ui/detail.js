@@ -7,6 +7,7 @@ import { NOTHING, change, current, looksFor, withLike, write } from "./state.js"
 import { surround } from "./surround.js";
 
 const LINKS = ["url", "link", "product_url"]; // attributes that are a button here
+const COUNTS = /^(.*[_. ])?(stock|inventory|quantity|qty|on_hand)([_. ](count|level|quantity|qty|units|on_hand))?$/i; // how many there are is the shop's business
 let shown = ""; // the id of the product that is open
 let came = false; // by a step of this page, so that one step back leads to where it was
 
@@ -121,7 +122,7 @@ function rows(product) {
     ["Id", product.id],
     ["State", product.active ? null : "inactive: it is never found"],
   ];
-  const own = Object.entries(product.attributes).filter(([name]) => !LINKS.includes(name));
+  const own = Object.entries(product.attributes).filter(([name]) => !LINKS.includes(name) && !COUNTS.test(name));
   return [...own.map(([name, value]) => [words(name), said(value)]), ...told]
     .filter(([, value]) => value !== null && value !== undefined && value !== "")
     .map(([name, value]) => [name, typeof value === "number" ? value.toLocaleString() : String(value)]);

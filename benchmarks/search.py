@@ -167,17 +167,24 @@ class Bench:
         return float(np.mean(ours >= best[-1] - 1e-6)) if len(best) else 1.0
 
     def in_float64(self, probe: Probe, keys: np.ndarray) -> Signal:
-        held, vectors = self.live.spaces[probe.space].get(keys)
-        products = np.einsum("nd,md->mn", vectors.astype(np.float64), probe.vectors.astype(np.float64)).max(
+        if isinstance(probe.looks_for, str):  # words are counted, in whole numbers, whichever way one looks
+            similarities = self.live.view.words.scores(probe.looks_for, keys)
+        else:
+            similarities = self.products_in_float64(probe.space, probe.looks_for, keys)
+        return Signal(
+            probe.part, probe.part_weight, probe.space, probe.weight, probe.calibration, similarities
+        )
+
+    def products_in_float64(self, space: str, looked_for: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        held, vectors = self.live.spaces[space].get(keys)
+        products = np.einsum("nd,md->mn", vectors.astype(np.float64), looked_for.astype(np.float64)).max(
             axis=0
         )
         firsts = np.flatnonzero(np.append(True, held[1:] != held[:-1]))
         similarities = np.full(len(keys), np.nan)
         if len(held):
             similarities[np.searchsorted(keys, held[firsts])] = np.maximum.reduceat(products, firsts)
-        return Signal(
-            probe.part, probe.part_weight, probe.space, probe.weight, probe.calibration, similarities
-        )
+        return similarities
 
     def against_bare_scan(self) -> None:
         """Interleave the whole path with bare scans of the same vectors, so that a busy machine slows all alike."""

@@ -67,7 +67,13 @@ def all_kinds() -> str:
     for kind, line in newest("search", "kind").items():
         times = " | ".join(f"{line[f'{p}_ms']:.1f} ms" for p in ("p50", "p95", "p99"))
         rows.append(f"| {kind} | {times} | {line['recall']:.4f} |")
-    return "\n".join(rows)
+    whole = newest("search_whole")[""]
+    told = (
+        f"{whole['products']:,} products, one thread of an {whole['cpu']}, commit {whole['commit']}. Photos from two threads: "
+        f"{whole['two_threads_per_s']:,.0f}/s. The indexes of all spaces are made in {whole['build_s']:,.0f} s, and take "
+        f"{whole['disk_mb']:,.0f} MB on disk."
+    )
+    return "\n".join([*rows, "", told])
 
 
 SERVED = (
@@ -95,11 +101,44 @@ def serving() -> str:
     return "\n".join(rows)
 
 
+FILTERED = {"none": "no filter", "random": "a random", "far": "far from the query, a"}
+
+
+def index() -> str:
+    """Return the table of the index beside its peers, at recall@10 of .95: `python -m benchmarks.index run`."""
+    lines = [json.loads(line) for line in (RESULTS / "index.jsonl").read_text().splitlines()]
+    cells = [
+        line for line in lines if line["what"] == "cell" and (line["queries"], line["target"]) == ("in", 0.95)
+    ]
+    engines = list(dict.fromkeys(cell["engine"] for cell in cells))
+    rows = [f"| vectors | filter | {' | '.join(engines)} |", "|---" * (2 + len(engines)) + "|"]
+    for name, asked in dict.fromkeys((cell["set"], cell["filter"]) for cell in cells):
+        here = [cell for cell in cells if (cell["set"], cell["filter"]) == (name, asked)]
+        best = [_fastest([cell for cell in here if cell["engine"] == engine]) for engine in engines]
+        kind, _, share = asked.partition(":")
+        words = FILTERED[kind] + (f" {float(share):.1%}" if share else "")
+        rows.append(f"| {name.split('-')[1].replace('x', ' x ')} | {words} | {' | '.join(best)} |")
+    newest_cell = cells[-1]
+    machine = f"One thread of an {newest_cell['cpu']}, commit {newest_cell['commit']}"
+    return "\n".join([*rows, "", f"{machine}; queries/s (p99 ms, recall); in brackets what misses .95."])
+
+
+def _fastest(cells: list[dict[str, Any]]) -> str:
+    """Show the fastest that reaches its target, or else the one that comes nearest."""
+    if not cells:
+        return ""
+    cell = max(cells, key=lambda each: (each["reached"], each["qps"] if each["reached"] else each["recall"]))
+    shown = f"{cell['qps']:,.0f} ({cell['p99_ms']:.1f}, {cell['recall']:.2f})"
+    return shown if cell["reached"] else f"[{shown}]"
+
+
 def main() -> None:
     text = README.read_text(encoding="utf-8")
     tables = {"measured": first_screen(), "queries": all_kinds()}
     if (RESULTS / "serve.jsonl").exists():
         tables["serving"] = serving()
+    if (RESULTS / "index.jsonl").exists():
+        tables["index"] = index()
     for name, table in tables.items():
         mark = re.compile(f"(<!-- begin {name} -->).*?(<!-- end {name} -->)", re.DOTALL)
         text = mark.sub(lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text)

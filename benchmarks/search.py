@@ -115,7 +115,9 @@ class Bench:
                     off = abs(np.log(value.count / (share * len(self.ids))))
                     if not best or off < miss:
                         quoted = value.value.replace('"', '""')
-                        best, miss = f'`{name}` = "{quoted}"', float(off)
+                        # Counts of categories are of all that is below them.
+                        is_ = "prefix" if name == "category" else "="
+                        best, miss = f'`{name}` {is_} "{quoted}"', float(off)
         return best
 
     def run(self, kind: str, questions: Sequence[dict[str, Any]]) -> None:

@@ -116,11 +116,17 @@ def index() -> str:
         here = [cell for cell in cells if (cell["set"], cell["filter"]) == (name, asked)]
         best = [_fastest([cell for cell in here if cell["engine"] == engine]) for engine in engines]
         kind, _, share = asked.partition(":")
-        words = FILTERED[kind] + (f" {float(share):.1%}" if share else "")
-        rows.append(f"| {name.split('-')[1].replace('x', ' x ')} | {words} | {' | '.join(best)} |")
+        words = FILTERED[kind] + (f" {float(share) * 100:g} %" if share else "")
+        rows.append(f"| {_size(name)} | {words} | {' | '.join(best)} |")
     newest_cell = cells[-1]
     machine = f"One thread of an {newest_cell['cpu']}, commit {newest_cell['commit']}"
     return "\n".join([*rows, "", f"{machine}; queries/s (p99 ms, recall); in brackets what misses .95."])
+
+
+def _size(name: str) -> str:
+    """Write the size that the name of a data set tells."""
+    count, dim = name.split("-")[1].split("x")
+    return f"{int(count):,} × {dim}"
 
 
 def _fastest(cells: list[dict[str, Any]]) -> str:

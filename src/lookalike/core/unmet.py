@@ -38,11 +38,18 @@ def unmet(where: Filter, columns: Columns, *, matches: bool) -> tuple[str, ...]:
         if number == MOST_LOOKED_AT:
             break
         if not columns.occurs(Compare(name, operator, text)):
-            there = [_quoted(each) for each in _meant(name, operator, text, columns)]
-            also = f"; there is {' and '.join(there)}" if there else ""
+            also = _instead(name, operator, text, columns)
             below = " or anything below it" if operator == "prefix" else ""
             notes[f"no product has {name} {_quoted(text)}{below}{also}"] = None
     return tuple(notes)
+
+
+def _instead(name: str, operator: str, text: str, columns: Columns) -> str:
+    """Say what may be meant in place of a text that no product has."""
+    if name == "category" and operator == "=" and columns.occurs(Compare(name, "prefix", text)):
+        return f"; for all that is below it, write category prefix {_quoted(text)}"
+    there = [_quoted(each) for each in _meant(name, operator, text, columns)]
+    return f"; there is {' and '.join(there)}" if there else ""
 
 
 def _named(where: Filter, *, met: bool) -> Iterator[tuple[str, str, str]]:

@@ -46,7 +46,10 @@ def notes(text: str) -> tuple[str, ...]:
         ('brand = "cafe noir"', ['no product has brand "cafe noir"; there is "Café Noir"']),
         ('category prefix "women/shoe"', ['no product has category "women/shoe" or anything below it; there is "Women/Shoes"']),
         ('category = "shoes"', ['no product has category "shoes"; there is "Women/Shoes"']),
-        ('category in ("Men", "Women/Shoes")', ['no product has category "Men"; for all that is below it, write category prefix "Men"']),
+        (
+            'category in ("Men", "Women/Shoes")',
+            ['no product has category "Men"; for all that is below it, write category prefix "Men"'],
+        ),
         ('category prefix "shirts"', ['no product has category "shirts" or anything below it; there is "Men/Shirts"']),
         ('color = "Green"', ['no product has color "Green"']),  # nobody can find the one that has it
         ('price < 3 or color = "reed"', ['no product has color "reed"; there is "Red"']),

@@ -19,14 +19,13 @@ import faiss
 import numpy as np
 
 import lookalike
-from lookalike.adapters.index_segments import SegmentedIndex
 from lookalike.core.filters import matches
 from lookalike.core.fusion import Signal, fuse
 from lookalike.core.images import decode
 from lookalike.core.types import IMAGE
 from lookalike.engine.probes import Probe
 from lookalike.questions import QuestionReader
-from lookalike.wiring import make_index
+from lookalike.wiring import make_index, make_snapshots
 from record import percentiles, record
 
 K = 10
@@ -244,11 +243,10 @@ class Bench:
         """Return how long it takes to make the index of a space from its vectors, tuned and ready."""
         keys, vectors = self.live.spaces[space].get(np.flatnonzero(self.live.columns.live))
         started = perf_counter()
-        index = make_index(self.live.spaces[space].dim, "auto")
+        index = make_index(self.live.spaces[space].dim)
         if len(keys):
             index.upsert(keys, vectors)
-        if isinstance(index, SegmentedIndex):
-            index.settle()
+        make_snapshots(self.folder, make_index).settle({space: index})
         return perf_counter() - started
 
 

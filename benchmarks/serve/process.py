@@ -18,7 +18,8 @@ from time import monotonic, sleep
 from typing import Any
 
 import lookalike
-from lookalike.adapters.index_segments import SegmentedIndex
+from lookalike.engine.snapshots import Snapshots
+from lookalike.wiring import make_index, make_snapshots
 
 PAGE_BYTES = resource.getpagesize()
 END_S = 60
@@ -87,21 +88,20 @@ def copied(place: Path, folder: Path) -> Path:
     copy = folder / "shop.db"
     with closing(sqlite3.connect(place)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)  # with what is still in its journal
+    snapshots = make_snapshots(Path(f"{copy}.index"), make_index)
     with lookalike.open(copy, create=False) as shop:
         until = monotonic() + SNAPSHOT_S
-        while not _saved_as_is(shop, folder) and monotonic() < until:
+        while not _saved_as_is(shop, snapshots) and monotonic() < until:
             sleep(0.2)
     return copy
 
 
-def _saved_as_is(shop: lookalike.Shop, folder: Path) -> bool:
+def _saved_as_is(shop: lookalike.Shop, snapshots: Snapshots) -> bool:
     """Tell whether the newest snapshot is of indexes that are done."""
-    for index in shop.spaces.values():
-        if isinstance(index, SegmentedIndex):
-            index.settle()
-    newest = max(folder.glob("shop.db.index/snapshot-*/manifest.json"), default=None)
+    snapshots.settle(shop.spaces)
     learned = {space: index.learned for space, index in shop.spaces.items()}
-    return newest is not None and json.loads(newest.read_text())["head"]["learned"] == learned
+    newest = next(iter(snapshots.heads()), {})
+    return newest.get("learned") == learned
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

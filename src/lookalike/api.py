@@ -612,6 +612,14 @@ class Shop:
             )
 
 
+_TYPE_WORDS = {"str": "text", "float": "number", "bool": "true/false", "datetime": "date"}
+
+
+def types_in_words(holds: str) -> list[str]:
+    """Return what a column of `Shop.columns` holds, in words for people; nothing for one that holds nothing yet."""
+    return [_TYPE_WORDS[held] for held in holds.split(" and ") if held in _TYPE_WORDS]
+
+
 def _warm(encoder: Encoder) -> None:
     """Let an encoder load its models now, rather than for the first who asks."""
     if encoder.reads:

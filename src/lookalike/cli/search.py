@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from lookalike.questions import Question
 
 
-HOLDS = {"str": "text", "float": "number", "bool": "true/false", "datetime": "date"}
-"""What a column holds, in the words of `GET /v1/columns`."""
 WIDE = 110
 """Columns of a window in which a table of results has room for everything."""
 
@@ -160,6 +158,7 @@ def show(
       lookalike show P1042 P1043 --shop shop.db
     """
     from lookalike.api import open as open_shop
+    from lookalike.api import types_in_words
 
     console = Console(highlight=False)
     with open_shop(shop, create=False) as opened:
@@ -177,8 +176,7 @@ def show(
         table.add_column("column")
         table.add_column("holds")
         for name, holds in opened.columns.items():
-            words = [HOLDS.get(each, each) for each in holds.split(" and ")]
-            table.add_row(escape(name), " and ".join(words))
+            table.add_row(escape(name), " and ".join(types_in_words(holds)) or holds)
         console.print(table)
 
 

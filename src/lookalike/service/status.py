@@ -14,13 +14,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from lookalike import __version__
+from lookalike.api import types_in_words
 from lookalike.core.clicks import plain, report_of
 from lookalike.core.ports import Encoder
 from lookalike.service.schemas_answers import ColumnsAnswer, Health, Stats
 from lookalike.service.state import ShopNow, State, StateNow, json_response
 
 router = APIRouter(tags=["status"])
-_TYPE_NAMES: Final = {"str": "text", "float": "number", "bool": "true/false", "datetime": "date"}
 TOP: Final = 20
 """Phrases that are listed."""
 _TOLD: Final = ("fastapi", "numpy", "onnxruntime", "pillow")
@@ -33,10 +33,7 @@ _TOLD: Final = ("fastapi", "numpy", "onnxruntime", "pillow")
 )
 def columns(shop: ShopNow) -> Response:
     """Return what `where` and `facets` can name."""
-    found = [
-        {"name": name, "types": [_TYPE_NAMES[held] for held in holds.split(" and ") if held in _TYPE_NAMES]}
-        for name, holds in shop.columns.items()
-    ]
+    found = [{"name": name, "types": types_in_words(holds)} for name, holds in shop.columns.items()]
     return json_response({"columns": found})
 
 
